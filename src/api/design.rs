@@ -1,0 +1,395 @@
+//! The wire of `design`.
+
+use serde::{Deserialize, Serialize};
+use weft_domain::source::Bundle;
+
+use super::{endpoints, operation::Started};
+
+pub use weft_domain::{
+    check::Finding,
+    diff::ResourceChange,
+    plan::{Action, Summary, Wait},
+};
+
+/// Which design is meant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reference {
+    /// A stored one, by name, id, or beginning of an id.
+    Stored {
+        /// What the user typed.
+        name: String,
+        /// A version other than the newest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
+    /// One that the caller has read from its own machine.
+    Inline(Bundle),
+}
+
+/// A stored design, as lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DesignSummary {
+    /// Its id.
+    pub id: String,
+    /// Its name, unique in a store.
+    pub name: String,
+    /// Its newest version.
+    pub version: String,
+    /// The form that it was imported from.
+    pub form: String,
+    /// How many components it has.
+    pub components: u32,
+    /// When it was first imported, RFC 3339 UTC.
+    #[schemars(with = "String")]
+    pub created_at: jiff::Timestamp,
+    /// When its newest version was imported, RFC 3339 UTC.
+    #[schemars(with = "String")]
+    pub updated_at: jiff::Timestamp,
+}
+
+/// Stored designs.
+pub type DesignList = super::Items<DesignSummary>;
+
+/// Lists stored designs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListDesigns {
+    /// Only those whose name contains this text, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    /// The order.
+    pub sort: Sort,
+    /// Stop after this many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Orders of a list of designs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    /// By name.
+    #[default]
+    Name,
+    /// Oldest first.
+    Created,
+    /// Longest unchanged first.
+    Updated,
+}
+
+/// Reads a stored design.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewDesign {
+    /// Name, id, or beginning of an id.
+    pub design: String,
+    /// A version other than the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A design with its document; values of Secrets are masked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DesignView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub summary: DesignSummary,
+    /// Where it was imported from.
+    pub origin: String,
+    /// All stored versions, oldest first.
+    pub versions: Vec<VersionSummary>,
+    /// The design document, in the newest schema version.
+    pub design: serde_json::Value,
+}
+
+/// A stored version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionSummary {
+    /// The version.
+    pub version: String,
+    /// When it was imported, RFC 3339 UTC.
+    #[schemars(with = "String")]
+    pub created_at: jiff::Timestamp,
+    /// Where it was imported from.
+    pub origin: String,
+}
+
+/// Imports a design; a design of the same name gets a new version.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportDesign {
+    /// What was read.
+    pub source: Bundle,
+    /// The name, if not the source's own.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Accept kinds that nobody knows.
+    #[serde(default)]
+    pub allow_unknown_kinds: bool,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportResult {
+    /// `created`, `configured` (a new version) or `unchanged`.
+    pub action: ImportAction,
+    /// Why, for `unchanged`.
+    pub reason: String,
+    /// The design's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The version that is now the newest.
+    pub version: String,
+    /// The form that was recognised.
+    pub form: String,
+    /// How many components it has.
+    pub components: u32,
+    /// Whether nothing was stored because of `--dry-run`.
+    pub dry_run: bool,
+    /// What could not be mapped, or was left out.
+    pub notes: Vec<String>,
+}
+
+/// What became of an imported design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportAction {
+    /// The first version of its name.
+    Created,
+    /// A new version.
+    Configured,
+    /// The newest version says the same.
+    Unchanged,
+}
+
+/// Removes a stored design with all its versions.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteDesign {
+    /// Name or id.
+    pub design: String,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a removal did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteResult {
+    /// Always `deleted`.
+    pub action: String,
+    /// The design's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How many versions it had.
+    pub versions: u32,
+    /// Whether nothing was removed because of `--dry-run`.
+    pub dry_run: bool,
+}
+
+/// Where the schemas come from, beside the built-in model and the design's own CRDs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Schemas {
+    /// Files of CRDs and JSON schemas, read by the caller.
+    pub extra: Option<Bundle>,
+    /// Model archives in base64, read by the caller.
+    pub archives: Vec<String>,
+    /// A model archive in base64, used instead of the built-in one: a cluster's own schemas.
+    pub model: Option<String>,
+}
+
+/// Checks a design.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateDesign {
+    /// Which one.
+    pub design: Reference,
+    /// Where schemas come from.
+    #[serde(default)]
+    pub schemas: Schemas,
+}
+
+/// What a check of a design found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationReport {
+    /// The design.
+    pub design: String,
+    /// The model that was checked against, for example `kubernetes v1.35.4`.
+    pub model: String,
+    /// Whether there is no finding of severity error.
+    pub valid: bool,
+    /// How many resources were checked.
+    pub resources: u32,
+    /// What was found, in the order of the files.
+    pub findings: Vec<Finding>,
+    /// All resources, for reports that list what passed.
+    #[serde(default)]
+    pub checked: Vec<String>,
+}
+
+/// Plans a deployment, without a cluster.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanDesign {
+    /// Which design.
+    pub design: Reference,
+    /// The namespace of resources that name none.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// The kubeconfig contexts it is meant for; none are asked.
+    #[serde(default)]
+    pub contexts: Vec<String>,
+    /// Where schemas come from.
+    #[serde(default)]
+    pub schemas: Schemas,
+}
+
+/// A plan, or what was done of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeployResult {
+    /// Name of the design.
+    pub design: String,
+    /// Its version; absent for one that isn't stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `client`: nothing but the design was looked at.
+    pub dry_run: String,
+    /// The kubeconfig contexts.
+    pub contexts: Vec<String>,
+    /// How many resources have which action.
+    pub summary: Summary,
+    /// The resources, in the order in which they are written.
+    pub resources: Vec<PlannedResource>,
+    /// What may go wrong.
+    pub warnings: Vec<Finding>,
+}
+
+/// A resource of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedResource {
+    /// Group, kind, namespace and name in one readable word.
+    pub id: String,
+    /// The kubeconfig context; empty where no cluster is named.
+    pub context: String,
+    /// The apiVersion.
+    pub api_version: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace; absent for cluster-scoped kinds and where the cluster's default counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+    /// What is done, or was done.
+    pub action: Action,
+    /// Whether it is ready; `false` in a client dry run, which sees no cluster.
+    pub ready: bool,
+    /// Why the action, or what is missing for readiness.
+    pub reason: String,
+    /// The level: resources of one level are written side by side.
+    pub level: u32,
+    /// What must be reached before it is written.
+    pub waits: Vec<Wait>,
+}
+
+/// Turns a design into files.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderDesign {
+    /// Which design.
+    pub design: Reference,
+    /// Into which form.
+    pub form: ExportForm,
+    /// Values of Secrets in plain text instead of masked.
+    #[serde(default)]
+    pub include_secrets: bool,
+}
+
+/// The forms that a design is exported in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportForm {
+    /// The design document.
+    Design,
+    /// Kubernetes manifests, one file.
+    Manifest,
+    /// A Helm chart.
+    Chart,
+    /// A folder for `kubectl apply -k`.
+    Kustomization,
+    /// A package for Artifact Hub.
+    ArtifactHub,
+}
+
+/// Files of an exported design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Files {
+    /// Name of the design.
+    pub design: String,
+    /// Its version.
+    pub version: String,
+    /// Whether values of Secrets were masked.
+    pub masked: bool,
+    /// The files, by relative path.
+    pub files: Vec<File>,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct File {
+    /// Relative path, `/` between parts.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Compares two designs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffDesigns {
+    /// The older one.
+    pub from: Reference,
+    /// The newer one.
+    pub to: Reference,
+}
+
+/// How two designs differ; values of Secrets are masked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DesignDiff {
+    /// The older one.
+    pub from: String,
+    /// The newer one.
+    pub to: String,
+    /// Whether they differ.
+    pub differs: bool,
+    /// The changed resources.
+    pub changes: Vec<ResourceChange>,
+}
+
+endpoints! {
+    Get "/designs" ListDesigns => DesignList;
+    Get "/designs/{design}" ViewDesign => DesignView;
+    Delete "/designs/{design}" DeleteDesign => DeleteResult;
+    Post "/designs" ImportDesign => Started<ImportResult>;
+    Post "/designs/validate" ValidateDesign => ValidationReport;
+    Post "/designs/plan" PlanDesign => DeployResult;
+    Post "/designs/render" RenderDesign => Files;
+    Post "/designs/diff" DiffDesigns => DesignDiff;
+}

@@ -1,0 +1,327 @@
+//! The root of the command line: global flags and nouns, and the way from arguments to an exit
+//! code. Rules that hold for every flag are put into the tree here, once.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    commands::{
+        Outcome, completion, config, design, explain, help, model, schema, system, version,
+    },
+    context::{Context, Surrounding},
+    error::{Code, Error, Result},
+    output::{Delivered, Format, Report},
+};
+
+/// Designs, models and reconciliation for Kubernetes in one binary.
+#[derive(Parser, Debug)]
+#[command(
+    name = "weftctl",
+    bin_name = "weftctl",
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  weftctl design deploy shop.yaml --dry-run=client\n  weftctl design import shop.yaml"
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Output format: table, wide, name, json, yaml, jsonpath=…, template=…
+    #[arg(short, long, global = true, value_name = "FORMAT", add = completion::formats())]
+    pub output: Option<String>,
+    /// Leave the headings of tables out
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_headers: bool,
+    /// When to use colours
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    pub color: Option<String>,
+    /// Say less on stderr
+    #[arg(
+        short,
+        long,
+        global = true,
+        hide_short_help = true,
+        conflicts_with = "verbose"
+    )]
+    pub quiet: bool,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, hide_short_help = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Never ask; fail where a question would be needed
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_input: bool,
+    /// Another configuration file than the user's own
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<std::path::PathBuf>,
+    /// Use a server: the name of a context, "local" for the one that system start runs, or a URL
+    #[arg(long, global = true, hide_short_help = true, value_name = "NAME|URL", add = completion::servers())]
+    pub server: Option<String>,
+    /// File that holds the server's token
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub token_file: Option<std::path::PathBuf>,
+    /// How long one call to a remote host may take, for example 90s or 5m
+    #[arg(long, global = true, hide_short_help = true, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
+}
+
+/// The nouns, and the closed list of commands without one.
+#[derive(Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one value per process")]
+pub enum Command {
+    /// Import, check, compare, plan and export designs
+    Design(design::Design),
+    /// Models: what is known of a technology
+    Model(model::Model),
+    /// The server, its store, and named contexts
+    System(system::System),
+    /// Show and change settings
+    Config(config::Config),
+    /// JSON Schemas of what the commands print
+    Schema(schema::Schema),
+    /// Explain an error code, offline
+    Explain(explain::Explain),
+    /// Print a completion script
+    Completion(completion::Completion),
+    /// Check this machine and its settings
+    Doctor(system::check::Check),
+    /// Print versions
+    Version(version::Version),
+    /// Print the help of a command or a topic
+    Help(help::Help),
+}
+
+impl Command {
+    /// The report formats that the command has beside the common ones.
+    fn reports(&self) -> &'static [Report] {
+        match self {
+            Self::Design(noun) => noun.reports(),
+            _ => &[],
+        }
+    }
+
+    async fn run(self, cx: &Context) -> Result<Outcome> {
+        match self {
+            Self::Design(noun) => noun.run(cx).await,
+            Self::Model(noun) => noun.run(cx).await,
+            Self::System(noun) => noun.run(cx).await,
+            Self::Config(noun) => noun.run(cx),
+            Self::Schema(noun) => noun.run(),
+            Self::Explain(verb) => verb.run(),
+            Self::Completion(verb) => verb.run(),
+            Self::Doctor(verb) => verb.run(cx).await,
+            Self::Version(verb) => verb.run(cx).await,
+            Self::Help(verb) => verb.run(),
+        }
+    }
+}
+
+/// The command tree with the rules that hold for every flag: each boolean has a `--no-` form.
+pub fn command() -> clap::Command {
+    with_negations(Cli::command())
+}
+
+fn with_negations(mut command: clap::Command) -> clap::Command {
+    let flags: Vec<(String, String, bool)> = command
+        .get_arguments()
+        .filter(|arg| matches!(arg.get_action(), ArgAction::SetTrue))
+        .filter_map(|arg| {
+            Some((
+                arg.get_id().to_string(),
+                arg.get_long()?.to_owned(),
+                arg.is_global_set(),
+            ))
+        })
+        .collect();
+    for (id, long, global) in flags {
+        let opposite = match long.strip_prefix("no-") {
+            Some(rest) => rest.to_owned(),
+            None => format!("no-{long}"),
+        };
+        if command
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some(&opposite))
+        {
+            continue;
+        }
+        let negation = Arg::new(format!("not-{id}"))
+            .long(opposite)
+            .action(ArgAction::SetTrue)
+            .global(global)
+            .hide(true)
+            .overrides_with(id.clone());
+        command = command.arg(negation).mut_arg(&id, |arg| {
+            let other = format!("not-{id}");
+            arg.overrides_with(other)
+        });
+    }
+    command.mut_subcommands(with_negations)
+}
+
+/// Runs the program; the exit codes are those of [`crate::error::Kind`].
+pub fn main() -> ExitCode {
+    install_panic_hook();
+    completion::complete_if_asked();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let code = run(&arguments);
+    ExitCode::from(u8::try_from(code).unwrap_or(70))
+}
+
+fn run(arguments: &[OsString]) -> i32 {
+    let surrounding = Surrounding::read();
+    let cli = match parse(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, arguments, &surrounding),
+    };
+    let cancel = CancellationToken::new();
+    let cx = match Context::new(&cli.global, cli.command.reports(), surrounding, cancel) {
+        Ok(cx) => cx,
+        Err((terminal, format, error)) => return fail(&terminal, format.as_ref(), &error),
+    };
+    let outcome = match runtime() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(async {
+                let signals = crate::context::watch_signals(cx.cancel.clone(), cx.signal.clone());
+                let outcome = cli.command.run(&cx).await;
+                cx.finish().await;
+                signals.abort();
+                outcome
+            });
+            // A blocking read of standard input must not keep the process.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(outcome) => deliver(&cx, &outcome),
+        Err(error) => fail(&cx.terminal, Some(&cx.format), &error),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("cannot start the runtime").because(error))
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut matches = command().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+fn deliver(cx: &Context, outcome: &Outcome) -> i32 {
+    match outcome.print(&cx.format, &cx.terminal) {
+        Ok(Delivered::All) => {
+            if let Some(hint) = outcome.next() {
+                cx.terminal.hint(hint);
+            }
+            outcome.exit_code()
+        }
+        // The reader went away; what it wanted it has.
+        Ok(Delivered::ReaderLeft) => outcome.exit_code(),
+        Err(error) => {
+            let error =
+                Error::new(Code::OutputFailed, "cannot write to standard output").because(error);
+            fail(&cx.terminal, Some(&cx.format), &error)
+        }
+    }
+}
+
+fn fail(terminal: &crate::output::Terminal, format: Option<&Format>, error: &Error) -> i32 {
+    terminal.error(error, format.is_some_and(Format::is_json));
+    error.kind().exit_code()
+}
+
+/// Help goes to stdout with exit 0, everything else is a usage error in our form.
+fn usage(error: &clap::Error, arguments: &[OsString], surrounding: &Surrounding) -> i32 {
+    use clap::error::ErrorKind;
+    let terminal = surrounding.plain_terminal();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let text = error.render().to_string();
+        return match terminal.data(|out| out.write_all(text.as_bytes())) {
+            Ok(_) => 0,
+            Err(error) => fail(
+                &terminal,
+                None,
+                &Error::new(Code::OutputFailed, "cannot write to standard output").because(error),
+            ),
+        };
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        terminal.lines(error.render().to_string().lines().map(Into::into));
+        return 2;
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text.trim().split("\n\n");
+    let message = paragraphs.next().unwrap_or("wrong command line");
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let mut report = Error::new(
+        Code::Usage,
+        message.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+    );
+    let mut found = false;
+    for line in paragraphs.flat_map(str::lines).map(str::trim) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            report = report.hint(tip);
+            found = true;
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            report = report.because(format!("usage: {usage}"));
+        }
+    }
+    if !found {
+        report = report.hint(Code::Usage.entry().hint);
+    }
+    let structured = asked_format(arguments, surrounding).is_some_and(|format| format.is_json());
+    terminal.error(&report, structured);
+    report.kind().exit_code()
+}
+
+/// The output format of a command line that can't be parsed, so that its error has that form.
+fn asked_format(arguments: &[OsString], surrounding: &Surrounding) -> Option<Format> {
+    let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    let mut found = surrounding.variable("WEFT_OUTPUT");
+    while let Some(argument) = arguments.next() {
+        if argument == "-o" || argument == "--output" {
+            found = arguments.next().map(str::to_owned).or(found);
+        } else if let Some(value) = argument
+            .strip_prefix("--output=")
+            .or(argument.strip_prefix("-o"))
+        {
+            found = Some(value.trim_start_matches('=').to_owned());
+        }
+    }
+    Format::parse(&found?, &[]).ok()
+}
+
+/// A panic is a bug: one error of ours, exit 70, and no secret that a message might hold.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(|location| format!("{}:{}", location.file(), location.line()))
+            .unwrap_or_default();
+        let error = Error::internal("the program met a state that should be impossible")
+            .because(format!("panic at {place}"));
+        Surrounding::read().plain_terminal().error(&error, false);
+        std::process::exit(error.kind().exit_code());
+    }));
+}

@@ -1,0 +1,171 @@
+//! Typed calls over a transport: the router in this process, or a server behind a URL. Neither
+//! the commands above nor the handlers below can tell which.
+
+mod events;
+pub mod transport;
+
+use futures::StreamExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{
+        BASE, Method, Request,
+        operation::{CancelOperation, EVENTS, Event, LongRequest},
+    },
+    error::{Code, Error, Result},
+};
+
+pub use transport::{Remote, Transport};
+
+/// Calls endpoints.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client over a transport.
+    pub fn new(transport: Transport) -> Self {
+        Self { transport }
+    }
+
+    /// Where requests go: a URL, or `embedded`.
+    pub fn address(&self) -> &str {
+        self.transport.address()
+    }
+
+    /// Calls an endpoint.
+    ///
+    /// # Errors
+    /// What the server answers, or why there's no answer.
+    pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply> {
+        let (path, body) = encode(request)?;
+        let response = self.transport.send(R::METHOD, &path, body, None).await?;
+        let status = response.status();
+        let bytes = transport::read(response).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| foreign(status, &error));
+        }
+        Err(serde_json::from_slice::<Error>(&bytes).unwrap_or_else(|error| foreign(status, &error)))
+    }
+
+    /// Starts an operation, hands its events on and returns its outcome. When `cancel` fires,
+    /// the operation is cancelled and its end awaited. A stream that breaks is resumed.
+    ///
+    /// # Errors
+    /// What the operation failed with.
+    pub async fn run<R: LongRequest>(
+        &self,
+        request: &R,
+        cancel: &CancellationToken,
+        mut on_event: impl FnMut(&Event),
+    ) -> Result<R::Outcome> {
+        const RESUMES: u32 = 5;
+        let id = self.call(request).await?.id;
+        let path = format!("{BASE}{}", EVENTS.replace("{id}", &id));
+        let (mut seen, mut resumes, mut cancelled) = (0, 0, false);
+        loop {
+            let response = self
+                .transport
+                .send(Method::Get, &path, None, Some(seen))
+                .await?;
+            let status = response.status();
+            if !status.is_success() {
+                let bytes = transport::read(response).await?;
+                return Err(serde_json::from_slice::<Error>(&bytes)
+                    .unwrap_or_else(|error| foreign(status, &error)));
+            }
+            let mut events = events::read(response.into_body());
+            loop {
+                let next = tokio::select! {
+                    next = events.next() => next,
+                    () = cancel.cancelled(), if !cancelled => {
+                        cancelled = true;
+                        self.call(&CancelOperation { id: id.clone() }).await?;
+                        continue;
+                    }
+                };
+                let Some(Ok((number, event))) = next else {
+                    break;
+                };
+                seen = number;
+                match event {
+                    Event::Succeeded { outcome } => {
+                        return serde_json::from_value(outcome).map_err(|error| {
+                            Error::internal("an outcome of another type").because(error)
+                        });
+                    }
+                    Event::Failed { error } => return Err(error),
+                    event => on_event(&event),
+                }
+            }
+            resumes += 1;
+            if resumes > RESUMES {
+                return Err(Error::new(
+                    Code::ServerUnreachable,
+                    format!("the events of operation {id} broke off {RESUMES} times"),
+                )
+                .hint(format!(
+                    "see what became of it: weftctl system operation view {id}"
+                )));
+            }
+        }
+    }
+}
+
+/// Path (with query) and body of a request.
+fn encode<R: Request>(request: &R) -> Result<(String, Option<Vec<u8>>)> {
+    let bug =
+        |error: serde_json::Error| Error::internal("a request has no JSON form").because(error);
+    if R::METHOD == Method::Post {
+        let body = serde_json::to_vec(request).map_err(bug)?;
+        return Ok((format!("{BASE}{}", R::PATH), Some(body)));
+    }
+    let mut path = R::PATH.to_owned();
+    let mut query = Vec::new();
+    if let Value::Object(fields) = serde_json::to_value(request).map_err(bug)? {
+        for (key, value) in fields {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            let placeholder = format!("{{{key}}}");
+            if path.contains(&placeholder) {
+                path = path.replace(&placeholder, &percent_encode(&text));
+            } else {
+                query.push((key, text));
+            }
+        }
+    }
+    let query = serde_urlencoded::to_string(&query)
+        .map_err(|error| Error::internal("a query has no form").because(error))?;
+    if !query.is_empty() {
+        path = format!("{path}?{query}");
+    }
+    Ok((format!("{BASE}{path}"), None))
+}
+
+/// A path segment: everything but unreserved characters is escaped, so that no name from
+/// outside becomes part of the path.
+fn percent_encode(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+fn foreign(status: http::StatusCode, error: &serde_json::Error) -> Error {
+    Error::new(
+        Code::ServerUnreachable,
+        format!("the answer ({status}) does not come from a weftctl server"),
+    )
+    .because(error)
+}

@@ -1,0 +1,39 @@
+//! `config`: settings on this machine. Local commands: they read and write the user's file.
+
+mod set;
+mod view;
+
+use super::{Outcome, schema};
+use crate::{context::Context, error::Result};
+
+/// Show and change settings.
+#[derive(clap::Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Config {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Verb {
+    View(view::ViewConfig),
+    Set(set::Set),
+}
+
+impl Config {
+    /// Runs the verb.
+    pub fn run(self, cx: &Context) -> Result<Outcome> {
+        match self.verb {
+            Verb::View(verb) => Ok(verb.run(cx)),
+            Verb::Set(verb) => verb.run(cx),
+        }
+    }
+}
+
+/// What the commands of this noun print.
+pub(super) fn kinds() -> Vec<schema::Kind> {
+    vec![
+        schema::kind::<view::ConfigView>(),
+        schema::kind::<set::ConfigChange>(),
+    ]
+}

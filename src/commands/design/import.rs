@@ -1,0 +1,81 @@
+//! `design import`
+
+use super::source::SourceArgs;
+use crate::{
+    api::design::{ImportAction, ImportDesign, ImportResult},
+    commands::Outcome,
+    context::Context,
+    error::Result,
+    output::{Human, View},
+};
+
+/// Import a design: manifests, a design file, a chart, a kustomization or a Compose file.
+///
+/// The form is recognised by its content. A design of the same name gets a new version; what
+/// says the same as the newest version is left alone.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl design import shop.yaml\n  weftctl design import ./manifests --name platform\n  cat shop.yaml | weftctl design import - --name piped"
+)]
+pub(super) struct Import {
+    /// A file, a folder, - for standard input, an http(s) URL, or an oci:// chart
+    #[arg(required_unless_present = "file", value_hint = clap::ValueHint::AnyPath)]
+    source: Option<String>,
+    /// The same as the argument
+    #[arg(short, long, conflicts_with = "source", value_hint = clap::ValueHint::AnyPath)]
+    file: Option<String>,
+    /// The design's name, if not that of the file
+    #[arg(long)]
+    name: Option<String>,
+    /// Accept kinds that nobody knows
+    #[arg(long)]
+    allow_unknown_kinds: bool,
+    /// Only say what would happen
+    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
+    dry_run: Option<String>,
+    #[command(flatten)]
+    options: SourceArgs,
+}
+
+impl View for ImportResult {
+    const KIND: &'static str = "ImportResult";
+
+    fn human(&self) -> Human {
+        let mark = if self.dry_run { " (dry run)" } else { "" };
+        let what = match self.action {
+            ImportAction::Created => "imported",
+            ImportAction::Configured => "updated",
+            ImportAction::Unchanged => "unchanged",
+        };
+        Human::Text(format!(
+            "{what} design {}, version {}, {} from {}{mark}\n",
+            self.name,
+            self.version,
+            crate::output::human::plural(self.components as usize, "component"),
+            self.form,
+        ))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("design/{}", self.name)]
+    }
+}
+
+impl Import {
+    /// Reads the source here, then has it stored.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let argument = self.source.or(self.file).unwrap_or_default();
+        let request = ImportDesign {
+            source: self.options.load(cx, &argument).await?,
+            name: self.name,
+            allow_unknown_kinds: self.allow_unknown_kinds,
+            dry_run: self.dry_run.is_some(),
+        };
+        let result = cx.run(&request).await?;
+        for note in &result.notes {
+            cx.terminal.warn(note.as_str());
+        }
+        let next = format!("weftctl design deploy {} --dry-run=client", result.name);
+        Ok(Outcome::from(result).then(next))
+    }
+}

@@ -1,0 +1,89 @@
+//! `design`: what is to run, as one document.
+
+mod delete;
+mod deploy;
+mod diff;
+mod export;
+mod import;
+mod list;
+mod render;
+mod search;
+pub(super) mod source;
+mod validate;
+mod view;
+
+use super::{Outcome, schema};
+use crate::{
+    api::design::{
+        DeleteResult, DeployResult, DesignDiff, DesignList, DesignView, ImportResult,
+        ValidationReport,
+    },
+    context::Context,
+    error::Result,
+    output::Report,
+};
+
+pub(super) use source::ClusterArgs;
+
+/// Import, check, compare, plan and export designs.
+#[derive(clap::Args, Debug)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Design {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Verb {
+    Import(import::Import),
+    List(list::List),
+    Search(search::Search),
+    View(view::ViewOne),
+    Validate(validate::Validate),
+    Diff(diff::Diff),
+    Deploy(deploy::Deploy),
+    Render(render::Render),
+    Export(export::Export),
+    Delete(delete::Delete),
+}
+
+impl Design {
+    /// Runs the verb.
+    pub async fn run(self, cx: &Context) -> Result<Outcome> {
+        match self.verb {
+            Verb::Import(verb) => verb.run(cx).await,
+            Verb::List(verb) => verb.run(cx).await,
+            Verb::Search(verb) => verb.run(cx).await,
+            Verb::View(verb) => verb.run(cx).await,
+            Verb::Validate(verb) => verb.run(cx).await,
+            Verb::Diff(verb) => verb.run(cx).await,
+            Verb::Deploy(verb) => verb.run(cx).await,
+            Verb::Render(verb) => verb.run(cx).await,
+            Verb::Export(verb) => verb.run(cx).await,
+            Verb::Delete(verb) => verb.run(cx).await,
+        }
+    }
+
+    /// The report formats that the verb has beside the common ones.
+    pub fn reports(&self) -> &'static [Report] {
+        match self.verb {
+            Verb::Validate(_) => validate::REPORTS,
+            _ => &[],
+        }
+    }
+}
+
+/// What the commands of this noun print.
+pub(super) fn kinds() -> Vec<schema::Kind> {
+    vec![
+        schema::kind::<DesignList>(),
+        schema::kind::<DesignView>(),
+        schema::kind::<ImportResult>(),
+        schema::kind::<DeleteResult>(),
+        schema::kind::<ValidationReport>(),
+        schema::kind::<DeployResult>(),
+        schema::kind::<DesignDiff>(),
+        schema::kind::<render::Rendered>(),
+        schema::kind::<export::ExportResult>(),
+    ]
+}

@@ -1,0 +1,88 @@
+//! `design render`
+
+use serde::Serialize;
+
+use super::source::DesignArgs;
+use crate::{
+    api::design::{ExportForm, RenderDesign},
+    commands::Outcome,
+    context::Context,
+    error::{Code, Error, Result},
+    output::{Human, View},
+};
+
+/// Print the Kubernetes manifests of a design.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl design render shop.yaml\n  weftctl design render shop -o json"
+)]
+pub(super) struct Render {
+    #[command(flatten)]
+    design: DesignArgs,
+    /// Values of Secrets in plain text instead of masked
+    #[arg(long)]
+    include_secrets: bool,
+}
+
+/// Manifests of a design.
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rendered {
+    /// The design.
+    design: String,
+    /// Its version.
+    version: String,
+    /// The manifests.
+    items: Vec<serde_json::Value>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl View for Rendered {
+    const KIND: &'static str = "ManifestList";
+
+    fn human(&self) -> Human {
+        Human::Text(self.text.clone())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let text = |item: &serde_json::Value, path: &str| {
+            item.pointer(path)
+                .and_then(|v| v.as_str())
+                .unwrap_or_default()
+                .to_lowercase()
+        };
+        self.items
+            .iter()
+            .map(|item| format!("{}/{}", text(item, "/kind"), text(item, "/metadata/name")))
+            .collect()
+    }
+}
+
+impl Render {
+    /// Asks for the manifests.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let request = RenderDesign {
+            design: self.design.resolve(cx).await?,
+            form: ExportForm::Manifest,
+            include_secrets: self.include_secrets,
+        };
+        let files = cx.client().await?.call(&request).await?;
+        let text: String = files.files.into_iter().map(|file| file.text).collect();
+        let mut items = Vec::new();
+        for document in weft_domain::yaml::split(&text) {
+            let limits = weft_domain::yaml::Limits::DESIGN;
+            let value = weft_domain::yaml::parse(&document, &limits).map_err(|error| {
+                Error::new(Code::Internal, "a manifest can't be read back").because(error)
+            })?;
+            items.extend(value);
+        }
+        Ok(Rendered {
+            design: files.design,
+            version: files.version,
+            items,
+            text,
+        }
+        .into())
+    }
+}

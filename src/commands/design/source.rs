@@ -1,0 +1,199 @@
+//! The argument that names a design, and the flags that say how a source is read. Sources are
+//! read on the caller's machine: this part of a command is local and calls `service::source`.
+
+use std::path::PathBuf;
+
+use weft_domain::source::{Bundle, Source, looks_like_path};
+
+use crate::{
+    api::design::{Reference, Schemas},
+    commands::completion,
+    context::Context,
+    error::{Code, Error, Result},
+    service::{model, source},
+};
+
+/// How charts are rendered.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Source options")]
+pub(crate) struct SourceArgs {
+    /// A values file for a chart; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    values: Vec<PathBuf>,
+    /// A value for a chart; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The repository of a chart that is named without one
+    #[arg(long, value_name = "URL")]
+    repo: Option<String>,
+    /// The version of a chart
+    #[arg(long, value_name = "VERSION")]
+    chart_version: Option<String>,
+    /// The release name that a chart is rendered with, if not the chart's own
+    #[arg(long, value_name = "NAME")]
+    release_name: Option<String>,
+    /// How large a source may be, for example 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    max_input_size: Option<u64>,
+    /// How many files a folder may have
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
+    max_files: Option<usize>,
+    /// How large an archive may become
+    #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    max_unpacked_size: Option<u64>,
+    /// How many entries an archive may have
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
+    max_archive_entries: Option<usize>,
+}
+
+/// Reads a size: a number of bytes, or with KiB, MiB, GiB.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => {
+            return Err("a size is a number of bytes, or a number with KiB, MiB or GiB".to_owned());
+        }
+    };
+    let number: Option<u64> = number.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "a size is a number such as 64MiB".to_owned())
+}
+
+impl SourceArgs {
+    /// Reads a source.
+    ///
+    /// # Errors
+    /// When it can't be read, or rendered.
+    pub(crate) async fn load(&self, cx: &Context, argument: &str) -> Result<Bundle> {
+        let source: Source = argument
+            .parse()
+            .map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))?;
+        let defaults = source::Limits::default();
+        let options = source::Options {
+            values: self.values.clone(),
+            set: self.set.clone(),
+            repo: self.repo.clone(),
+            release: self.release_name.clone(),
+            version: self.chart_version.clone(),
+            timeout: cx.request_timeout(),
+            limits: source::Limits {
+                input: self.max_input_size.unwrap_or(defaults.input),
+                files: self.max_files.unwrap_or(defaults.files),
+                unpacked: self.max_unpacked_size.unwrap_or(defaults.unpacked),
+                entries: self.max_archive_entries.unwrap_or(defaults.entries),
+                ..defaults
+            },
+            ..source::Options::default()
+        };
+        let loaded = source::load(&source, &options, cx.cancel.clone()).await;
+        let bundle = loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        Ok(bundle)
+    }
+}
+
+/// The design that a command is about.
+#[derive(clap::Args, Debug)]
+pub(crate) struct DesignArgs {
+    /// A stored name or id, or a path: what has a slash or a file extension, or is -
+    #[arg(required_unless_present = "file", add = completion::designs())]
+    design: Option<String>,
+    /// A path, whatever it looks like
+    #[arg(short, long, conflicts_with = "design", value_hint = clap::ValueHint::AnyPath)]
+    file: Option<String>,
+    /// A stored version other than the newest
+    #[arg(long, conflicts_with = "file")]
+    version: Option<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+impl DesignArgs {
+    /// The reference: by name for stored ones, read here otherwise.
+    ///
+    /// # Errors
+    /// When a path can't be read.
+    pub(crate) async fn resolve(&self, cx: &Context) -> Result<Reference> {
+        if let Some(file) = &self.file {
+            return Ok(Reference::Inline(self.source.load(cx, file).await?));
+        }
+        let name = self.design.clone().unwrap_or_default();
+        if !looks_like_path(&name) && self.source.repo.is_none() {
+            return Ok(Reference::Stored {
+                name,
+                version: self.version.clone(),
+            });
+        }
+        if self.version.is_some() {
+            return Err(Error::new(
+                Code::Usage,
+                "--version goes with a stored design, not with a path",
+            ));
+        }
+        Ok(Reference::Inline(self.source.load(cx, &name).await?))
+    }
+}
+
+/// Where schemas come from, beside the built-in model and the design's own CRDs.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Schema options")]
+pub(crate) struct SchemaArgs {
+    /// Files or folders of CRDs, JSON schemas or model archives; may be repeated
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    schema_dir: Vec<PathBuf>,
+}
+
+impl SchemaArgs {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) async fn load(
+        &self,
+        cx: &Context,
+        cluster: Option<&ClusterArgs>,
+    ) -> Result<Schemas> {
+        let mut schemas = source::load_schemas(&self.schema_dir, cx.cancel.clone()).await?;
+        if let Some(cluster) = cluster
+            && let Some(context) = cluster.contexts(cx).first()
+        {
+            let kubeconfig = cluster.kubeconfig.as_deref();
+            let timeout = cx.request_timeout();
+            let model = model::of_cluster(kubeconfig, Some(context), timeout, |_, _| {}).await?;
+            schemas.model = Some(model::encode(&model.to_archive()));
+        }
+        Ok(schemas)
+    }
+}
+
+/// Which cluster is meant.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Cluster options")]
+pub(crate) struct ClusterArgs {
+    /// A kubeconfig context; may be repeated
+    #[arg(long, value_name = "NAME", add = completion::kubeconfig_contexts())]
+    context: Vec<String>,
+    /// Another kubeconfig than KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl ClusterArgs {
+    /// The contexts: flags, then `WEFT_CONTEXT`.
+    pub(crate) fn contexts(&self, cx: &Context) -> Vec<String> {
+        if !self.context.is_empty() {
+            return self.context.clone();
+        }
+        let variable = cx.surrounding.variable("WEFT_CONTEXT").unwrap_or_default();
+        variable
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+}

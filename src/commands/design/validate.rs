@@ -1,0 +1,71 @@
+//! `design validate`
+
+use super::source::{ClusterArgs, DesignArgs, SchemaArgs};
+use crate::{
+    api::design::{ValidateDesign, ValidationReport},
+    commands::Outcome,
+    context::Context,
+    error::Result,
+    output::{Human, Report, View},
+};
+
+mod report;
+
+/// The report formats of this command.
+pub(super) const REPORTS: &[Report] = &[Report::Junit, Report::Sarif];
+
+/// Check a design against the schemas of its kinds: exit 1 if it is not valid.
+///
+/// Without --context the built-in Kubernetes model counts, with it the cluster's own schemas.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl design validate shop.yaml\n  weftctl design validate shop.yaml -o sarif\n\nMore formats: junit, sarif."
+)]
+pub(super) struct Validate {
+    #[command(flatten)]
+    design: DesignArgs,
+    /// Count warnings as errors
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    schemas: SchemaArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl View for ValidationReport {
+    const KIND: &'static str = "ValidationReport";
+
+    fn human(&self) -> Human {
+        Human::Text(report::text(self))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.checked
+            .iter()
+            .map(|id| format!("resource/{id}"))
+            .collect()
+    }
+
+    fn report(&self, report: Report) -> Option<String> {
+        match report {
+            Report::Junit => Some(report::junit(self)),
+            Report::Sarif => Some(report::sarif(self)),
+            Report::Markdown => None,
+        }
+    }
+}
+
+impl Validate {
+    /// Asks for the findings.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let request = ValidateDesign {
+            design: self.design.resolve(cx).await?,
+            schemas: self.schemas.load(cx, Some(&self.cluster)).await?,
+        };
+        let mut report = cx.client().await?.call(&request).await?;
+        report.valid &= !self.strict || report.findings.is_empty();
+        let valid = report.valid;
+        Ok(Outcome::from(report).answering(valid))
+    }
+}

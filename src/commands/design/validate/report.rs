@@ -1,0 +1,193 @@
+//! Reports of a validation: lines for people, `JUnit` for CI, SARIF for code scanning.
+
+use serde_json::json;
+use weft_domain::check::{Rule, Severity};
+
+use crate::{
+    api::design::{Finding, ValidationReport},
+    output::human,
+    service::system::VERSION,
+};
+
+/// One line per finding, hints below, and a sum.
+pub(super) fn text(report: &ValidationReport) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for finding in &report.findings {
+        let _ = writeln!(text, "{}: {finding}", label(finding.severity));
+        if let Some(hint) = &finding.hint {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
+    }
+    let verdict = if report.valid { "valid" } else { "not valid" };
+    let resources = human::plural(report.resources as usize, "resource");
+    let findings = human::plural(report.findings.len(), "finding");
+    let _ = writeln!(
+        text,
+        "{} is {verdict}: {resources} checked against {}, {findings}",
+        report.design, report.model
+    );
+    text
+}
+
+fn label(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// `JUnit`: a test case per resource, failed by its errors; warnings stand in its output.
+pub(super) fn junit(report: &ValidationReport) -> String {
+    use std::fmt::Write;
+    let of = |id: &str| {
+        let findings = report.findings.iter();
+        findings
+            .filter(move |finding| finding.resource.as_deref() == Some(id))
+            .collect::<Vec<_>>()
+    };
+    let others: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| {
+            finding
+                .resource
+                .as_ref()
+                .is_none_or(|id| !report.checked.contains(id))
+        })
+        .collect();
+    let mut cases: Vec<(&str, Vec<&Finding>)> = report
+        .checked
+        .iter()
+        .map(|id| (id.as_str(), of(id)))
+        .collect();
+    if !others.is_empty() {
+        cases.push(("(no resource)", others));
+    }
+    let failed = |findings: &[&Finding]| findings.iter().any(|f| f.severity == Severity::Error);
+    let failures = cases
+        .iter()
+        .filter(|(_, findings)| failed(findings))
+        .count();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(
+        text,
+        "<testsuites tests=\"{0}\" failures=\"{failures}\">\n  <testsuite name=\"{1}\" tests=\"{0}\" failures=\"{failures}\">",
+        cases.len(),
+        xml(&report.design)
+    );
+    for (id, findings) in &cases {
+        let _ = write!(
+            text,
+            "    <testcase classname=\"{}\" name=\"{}\"",
+            xml(&report.design),
+            xml(id)
+        );
+        if findings.is_empty() {
+            text.push_str("/>\n");
+            continue;
+        }
+        text.push_str(">\n");
+        let lines = |severity| {
+            let lines = findings
+                .iter()
+                .filter(|f| f.severity == severity)
+                .map(|f| xml(&f.to_string()));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        if failed(findings) {
+            let message = findings.iter().find(|f| f.severity == Severity::Error);
+            let message = message.map_or_else(String::new, |f| xml(&f.message));
+            let _ = writeln!(
+                text,
+                "      <failure message=\"{message}\">{}</failure>",
+                lines(Severity::Error)
+            );
+        }
+        let warnings = lines(Severity::Warning);
+        if !warnings.is_empty() {
+            let _ = writeln!(text, "      <system-out>{warnings}</system-out>");
+        }
+        text.push_str("    </testcase>\n");
+    }
+    text.push_str("  </testsuite>\n</testsuites>\n");
+    text
+}
+
+/// Text for XML 1.0: its five characters escaped, what it can't hold replaced.
+fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || crate::output::escape::is_unsafe(c) => {
+                escaped.push_str(&c.escape_unicode().to_string());
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// SARIF 2.1.0, one run.
+pub(super) fn sarif(report: &ValidationReport) -> String {
+    let rules: Vec<_> = Rule::ALL
+        .iter()
+        .map(|rule| json!({ "id": rule.name() }))
+        .collect();
+    let results: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            let mut location = json!({});
+            if let Some(file) = &finding.file {
+                location["physicalLocation"] = json!({ "artifactLocation": { "uri": uri(file) } });
+                if let Some(line) = finding.line {
+                    location["physicalLocation"]["region"] =
+                        json!({ "startLine": line, "startColumn": finding.column.unwrap_or(1) });
+                }
+            }
+            if let Some(resource) = &finding.resource {
+                location["logicalLocations"] = json!([{ "fullyQualifiedName": resource }]);
+            }
+            json!({
+                "ruleId": finding.rule.name(),
+                "level": label(finding.severity),
+                "message": { "text": finding.message },
+                "locations": [location],
+            })
+        })
+        .collect();
+    let document = json!({
+        "version": "2.1.0",
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "runs": [{
+            "tool": { "driver": { "name": "weftctl", "version": VERSION, "rules": rules } },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    let mut text = Vec::new();
+    // A `Vec` takes everything.
+    let _ = crate::output::document::write_json(&mut text, &document);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A path as a relative reference.
+fn uri(file: &str) -> String {
+    use std::fmt::Write;
+    let mut uri = String::new();
+    for byte in file.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/:".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}

@@ -1,0 +1,179 @@
+//! `help`: the help of a command, and topics that belong to no single one.
+
+use serde::Serialize;
+
+use super::{Outcome, completion};
+use crate::{
+    config::KEYS,
+    error::{Code, Error, Kind, Result},
+    output::{FORMATS, Human, View},
+};
+
+/// Print the help of a command, or a topic: environment, exit-codes, formats, limits.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  weftctl help design import\n  weftctl help exit-codes")]
+pub struct Help {
+    /// A command, or a topic
+    #[arg(add = completion::topics())]
+    topic: Vec<String>,
+}
+
+/// A page of help.
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct HelpText {
+    /// The command or topic.
+    topic: String,
+    /// The page.
+    text: String,
+}
+
+impl View for HelpText {
+    const KIND: &'static str = "HelpText";
+
+    fn human(&self) -> Human {
+        Human::Text(self.text.clone())
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("help/{}", self.topic)]
+    }
+}
+
+type Topic = (&'static str, fn() -> String);
+
+const TOPICS: &[Topic] = &[
+    ("environment", environment),
+    ("exit-codes", exit_codes),
+    ("formats", formats),
+    ("limits", limits),
+];
+
+/// Command names and topics, for completion.
+pub fn topics() -> Vec<String> {
+    let command = crate::cli::command();
+    let commands = command.get_subcommands().map(|c| c.get_name().to_owned());
+    commands
+        .chain(TOPICS.iter().map(|t| t.0.to_owned()))
+        .collect()
+}
+
+impl Help {
+    /// Finds the page.
+    pub fn run(self) -> Result<Outcome> {
+        let topic = self.topic.join(" ");
+        if let Some((_, page)) = TOPICS.iter().find(|(name, _)| *name == topic) {
+            return Ok(HelpText {
+                topic,
+                text: page(),
+            }
+            .into());
+        }
+        let mut command = crate::cli::command();
+        command.build();
+        let mut found = &mut command;
+        for word in &self.topic {
+            let names: Vec<String> = found
+                .get_subcommands()
+                .map(|c| c.get_name().to_owned())
+                .collect();
+            let Some(next) = found.find_subcommand_mut(word) else {
+                let near = weft_domain::near::nearest(word, names.iter().map(String::as_str));
+                let mut error =
+                    Error::new(Code::CodeUnknown, format!("no command or topic {topic:?}"));
+                if let Some(near) = near {
+                    error = error.hint(format!("did you mean {near:?}?"));
+                }
+                return Err(error.hint("see what there is: weftctl help"));
+            };
+            found = next;
+        }
+        let text = found.render_long_help().to_string();
+        Ok(HelpText { topic, text }.into())
+    }
+}
+
+fn exit_codes() -> String {
+    use std::fmt::Write;
+    let mut text = String::from("Exit codes:\n\n    0  success; for predicate commands \"yes\"\n");
+    for (_, code, meaning) in Kind::ALL {
+        let _ = writeln!(text, "  {code:>3}  {meaning}");
+    }
+    text.push_str(
+        "\nPredicate commands answer a question: diff, validate, system check, doctor.\n\
+         If several errors happen, the first in the order 70, 2, 4, 11, 10, 6, 5, 7, 8, 9, 1 wins.\n",
+    );
+    text
+}
+
+fn environment() -> String {
+    use std::fmt::Write;
+    let mut text = String::from("Environment variables:\n\n");
+    let own = [
+        (
+            "WEFT_HOME",
+            "one folder for configuration, store, state and cache",
+        ),
+        ("WEFT_CONFIG", "another configuration file (--config)"),
+        (
+            "WEFT_CONTEXT",
+            "kubeconfig contexts, separated by commas (--context)",
+        ),
+        ("WEFT_PAGER", "the pager of help on a terminal; then PAGER"),
+    ];
+    let settings = KEYS.iter().map(|key| (key.variable, key.help));
+    let standard = [
+        ("CI", "set: never ask"),
+        ("CLICOLOR_FORCE", "colours even in a pipe"),
+        ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxies for URLs"),
+        ("KUBECONFIG", "kubeconfig files"),
+        ("NO_COLOR", "no colours"),
+        ("SSL_CERT_FILE, SSL_CERT_DIR", "more trusted certificates"),
+        ("TERM", "dumb: no colours"),
+        (
+            "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",
+            "where files are",
+        ),
+        (
+            "WEFT_TEST_NOW, WEFT_TEST_SEED",
+            "a fixed time and counted ids, for tests",
+        ),
+    ];
+    let mut rows: Vec<(&str, &str)> = own.into_iter().chain(settings).collect();
+    rows.sort_unstable();
+    for (name, help) in rows.into_iter().chain(standard) {
+        let _ = writeln!(text, "  {name}\n      {help}");
+    }
+    text.push_str("\nAn empty variable counts as unset. Booleans are 1, 0, true or false.\n");
+    text
+}
+
+fn formats() -> String {
+    use std::fmt::Write;
+    let mut text = String::from("Output formats (-o):\n\n");
+    for (name, help) in FORMATS {
+        let _ = writeln!(text, "  {name:<10} {help}");
+    }
+    text.push_str("\nSome commands have more: design validate has junit and sarif.\n");
+    text
+}
+
+fn limits() -> String {
+    let limits = weft_domain::yaml::Limits::STREAM;
+    let design = weft_domain::yaml::Limits::DESIGN;
+    format!(
+        "Limits of input:\n\n  \
+         one document           {} MiB, {} nodes after alias expansion, depth {}\n  \
+         one input              256 MiB, {} documents\n  \
+         one stored design      {} MiB, {} nodes\n  \
+         files per folder       50000\n  \
+         request over a socket  128 MiB, 64 KiB of headers, 100 headers\n  \
+         archive                100 MiB or 100 times its size, 100000 entries\n  \
+         redirects, retries     5, 5\n",
+        limits.document_bytes >> 20,
+        limits.nodes,
+        limits.depth,
+        limits.documents,
+        design.document_bytes >> 20,
+        design.nodes,
+    )
+}

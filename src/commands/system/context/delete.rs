@@ -1,0 +1,60 @@
+//! `system context delete`
+
+use super::{ContextChange, find};
+use crate::{
+    commands::{Outcome, completion, confirm},
+    config::edit,
+    context::Context,
+    error::Result,
+    output::{Answers, Severity},
+};
+
+/// Delete a named context; the server and clusters that it names stay as they are.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl system context delete staging --confirm staging\n  weftctl system context delete spare --confirm spare -o json"
+)]
+pub(super) struct Delete {
+    /// The context
+    #[arg(add = completion::contexts())]
+    name: String,
+    /// The context's name once more, where nobody can be asked
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+    /// Only say what would happen
+    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
+    dry_run: Option<String>,
+}
+
+impl Delete {
+    /// Asks for the name, then removes the entry.
+    pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
+        find(cx, &self.name)?;
+        let current = cx.config.file_value("current-context").as_deref() == Some(&self.name);
+        if self.dry_run.is_none() {
+            let answers = Answers {
+                yes: false,
+                confirm: self.confirm,
+            };
+            let question = format!("Delete the context {:?}?", self.name);
+            confirm(cx, &answers, &question, Severity::Severe(&self.name))?;
+            let file = cx.config.file();
+            edit::set(file, &["contexts", &self.name], None)?;
+            if current {
+                edit::set(file, &["current-context"], None)?;
+            }
+        }
+        Ok(ContextChange {
+            action: "deleted",
+            reason: if current {
+                "no context is in use now"
+            } else {
+                "it was not in use"
+            }
+            .to_owned(),
+            name: self.name,
+            dry_run: self.dry_run.is_some(),
+        }
+        .into())
+    }
+}

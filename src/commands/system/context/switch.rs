@@ -1,0 +1,49 @@
+//! `system context switch`
+
+use serde_json::Value;
+
+use super::{ContextChange, find};
+use crate::{
+    commands::{Outcome, completion},
+    config::edit,
+    context::Context,
+    error::Result,
+};
+
+/// Use another named context from now on.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl system context switch staging\n  weftctl system context switch staging -o json"
+)]
+pub(super) struct Switch {
+    /// The context
+    #[arg(add = completion::contexts())]
+    name: String,
+    /// Only say what would happen
+    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
+    dry_run: Option<String>,
+}
+
+impl Switch {
+    /// Writes the key current-context.
+    pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
+        find(cx, &self.name)?;
+        let unchanged = cx.config.file_value("current-context").as_deref() == Some(&self.name);
+        if !unchanged && self.dry_run.is_none() {
+            let value = Value::from(self.name.as_str());
+            edit::set(cx.config.file(), &["current-context"], Some(&value))?;
+        }
+        Ok(ContextChange {
+            action: if unchanged { "unchanged" } else { "configured" },
+            reason: if unchanged {
+                "it is in use already"
+            } else {
+                "it is in use now"
+            }
+            .to_owned(),
+            name: self.name,
+            dry_run: self.dry_run.is_some(),
+        }
+        .into())
+    }
+}

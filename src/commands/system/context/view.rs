@@ -1,0 +1,31 @@
+//! `system context view`
+
+use super::{ContextView, find};
+use crate::{
+    commands::{Outcome, completion},
+    context::Context,
+    error::{Code, Error, Result},
+};
+
+/// Show a named context; without a name the one in use.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl system context view staging\n  weftctl system context view staging -o yaml"
+)]
+pub(super) struct ViewOne {
+    /// The context
+    #[arg(add = completion::contexts())]
+    name: Option<String>,
+}
+
+impl ViewOne {
+    /// Looks it up.
+    pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
+        let current = cx.config.current_context().map(|context| context.0);
+        let Some(name) = self.name.as_deref().or(current) else {
+            return Err(Error::new(Code::ContextNotFound, "no context is in use")
+                .hint("choose one: weftctl system context switch NAME"));
+        };
+        Ok(ContextView::new(cx, name, find(cx, name)?).into())
+    }
+}

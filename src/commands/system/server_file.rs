@@ -1,0 +1,150 @@
+//! Where the user's running server is: address, token and process id in a private file that the
+//! server writes when it listens and removes when it ends. A lock beside it says whether the
+//! writer still lives, whatever became of the file.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    net::SocketAddr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{edit::create_private_folder, home::Home},
+    error::{Code, Error, Place, Result},
+    secret::Secret,
+};
+
+/// A running server.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerFile {
+    address: SocketAddr,
+    token: String,
+    pid: u32,
+}
+
+impl ServerFile {
+    /// A server that is about to run.
+    pub fn new(address: SocketAddr, token: &Secret) -> Self {
+        Self {
+            address,
+            token: token.expose().to_owned(),
+            pid: std::process::id(),
+        }
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its token.
+    pub fn token(&self) -> Secret {
+        Secret::new(self.token.as_str())
+    }
+
+    /// Reads the file of a server that still lives; `None` when there's none.
+    ///
+    /// # Errors
+    /// When the file is there and can't be used, or others may read it.
+    pub fn read(home: &Home) -> Result<Option<Self>> {
+        let path = home.server_file();
+        let fail = |code, text: &str| {
+            Error::new(code, text).at(Place::file(path.display().to_string(), None))
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(fail(Code::Unreadable, "cannot read the server's file").because(error));
+            }
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode());
+            if mode & 0o077 != 0 {
+                return Err(
+                    fail(Code::TokenRefused, "others may read the server's token")
+                        .hint(format!("chmod 600 {}", path.display())),
+                );
+            }
+        }
+        if !is_locked(home) {
+            return Ok(None);
+        }
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            fail(Code::Unreadable, "the server's file is malformed").because(error)
+        })
+    }
+}
+
+/// Marks this process as the user's server; dropped with it.
+pub struct Claim {
+    home: Home,
+    _lock: File,
+}
+
+impl Claim {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// When another server holds it.
+    pub fn take(home: &Home) -> Result<Self> {
+        let fail = |error| {
+            Error::new(Code::FileNotWritten, "cannot write the server's files")
+                .at(Place::file(home.state().display().to_string(), None))
+                .because(error)
+        };
+        create_private_folder(home.state()).map_err(fail)?;
+        let lock = open_lock(home).map_err(fail)?;
+        if lock.try_lock().is_err() {
+            return Err(Error::new(
+                Code::AlreadyRunning,
+                "a server of this user runs already",
+            ));
+        }
+        Ok(Self {
+            home: home.clone(),
+            _lock: lock,
+        })
+    }
+
+    /// Publishes address and token.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn publish(&self, file: &ServerFile) -> Result<()> {
+        let write = || {
+            let mut temporary = tempfile::NamedTempFile::new_in(self.home.state())?;
+            temporary.write_all(&serde_json::to_vec(file)?)?;
+            temporary.as_file().sync_all()?;
+            temporary.persist(self.home.server_file())?;
+            Ok::<_, std::io::Error>(())
+        };
+        write().map_err(|error| {
+            Error::new(Code::FileNotWritten, "cannot write the server's file").because(error)
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Nothing is lost when it stays: the lock goes with the process.
+        let _ = std::fs::remove_file(self.home.server_file());
+    }
+}
+
+fn open_lock(home: &Home) -> std::io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(home.state().join("server.lock"))
+}
+
+fn is_locked(home: &Home) -> bool {
+    open_lock(home).is_ok_and(|lock| lock.try_lock().is_err())
+}

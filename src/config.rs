@@ -1,0 +1,591 @@
+//! Settings: flags over environment over project file over user file over system file over
+//! built-in defaults, each value with its origin. The keys are a closed table.
+//!
+//! A project file comes with a repository and isn't trusted: it may set how things look and
+//! which namespace is meant, nothing that receives credentials or runs programs.
+
+pub mod edit;
+pub mod home;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use weft_domain::{
+    path::{Path as FieldPath, Segment},
+    yaml,
+};
+
+use crate::error::{Code, Error, Place, Result};
+
+/// Name of a project's configuration file, found upwards from the current folder.
+pub const PROJECT_FILE: &str = ".weft.yaml";
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// A duration such as `90s` or `5m`.
+    Duration,
+    /// One of a list.
+    Choice(&'static [&'static str]),
+}
+
+/// A configuration key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in the files.
+    pub name: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What it holds.
+    pub shape: Shape,
+    /// Whether a project file may set it.
+    pub project: bool,
+    /// The built-in value.
+    pub default: &'static str,
+    /// One line.
+    pub help: &'static str,
+}
+
+/// All keys, by name.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "color",
+        variable: "WEFT_COLOR",
+        shape: Shape::Choice(&["auto", "always", "never"]),
+        project: true,
+        default: "auto",
+        help: "when to use colours",
+    },
+    Key {
+        name: "current-context",
+        variable: "WEFT_CURRENT_CONTEXT",
+        shape: Shape::Text,
+        project: false,
+        default: "",
+        help: "the named context in use",
+    },
+    Key {
+        name: "listen",
+        variable: "WEFT_LISTEN",
+        shape: Shape::Text,
+        project: false,
+        default: "127.0.0.1:9081",
+        help: "where system start listens",
+    },
+    Key {
+        name: "namespace",
+        variable: "WEFT_NAMESPACE",
+        shape: Shape::Text,
+        project: true,
+        default: "",
+        help: "the namespace of resources that name none",
+    },
+    Key {
+        name: "no-input",
+        variable: "WEFT_NO_INPUT",
+        shape: Shape::Bool,
+        project: true,
+        default: "false",
+        help: "never ask",
+    },
+    Key {
+        name: "output",
+        variable: "WEFT_OUTPUT",
+        shape: Shape::Text,
+        project: true,
+        default: "table",
+        help: "the output format",
+    },
+    Key {
+        name: "request-timeout",
+        variable: "WEFT_REQUEST_TIMEOUT",
+        shape: Shape::Duration,
+        project: true,
+        default: "60s",
+        help: "how long a call to a remote host may take",
+    },
+    Key {
+        name: "server",
+        variable: "WEFT_SERVER",
+        shape: Shape::Text,
+        project: false,
+        default: "",
+        help: "the server to use: a context's name, local, or a URL",
+    },
+    Key {
+        name: "token-file",
+        variable: "WEFT_TOKEN_FILE",
+        shape: Shape::Text,
+        project: false,
+        default: "",
+        help: "file with the server's token",
+    },
+];
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of this command.
+    Flag,
+    /// An environment variable.
+    Variable(&'static str),
+    /// A file.
+    File(PathBuf),
+    /// The built-in default.
+    Default,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A named context: a server, and what is meant by default there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedContext {
+    /// The server's URL; none means the embedded server.
+    pub server: Option<String>,
+    /// Kubeconfig contexts.
+    pub clusters: Vec<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    values: BTreeMap<&'static str, (String, Origin)>,
+    contexts: BTreeMap<String, NamedContext>,
+    file: PathBuf,
+    /// What the user's file itself says.
+    in_file: BTreeMap<&'static str, String>,
+}
+
+impl Config {
+    /// Reads the files and the environment. `flags` are the values given on the command line.
+    ///
+    /// # Errors
+    /// With file, line and column, for a file with unknown keys or wrong values.
+    pub fn load(
+        file: PathBuf,
+        folder: Option<&Path>,
+        variable: impl Fn(&str) -> Option<String>,
+        flags: &[(&'static str, String)],
+    ) -> Result<Self> {
+        let mut config = Self {
+            values: KEYS
+                .iter()
+                .map(|key| (key.name, (key.default.to_owned(), Origin::Default)))
+                .collect(),
+            contexts: BTreeMap::new(),
+            file,
+            in_file: BTreeMap::new(),
+        };
+        let mut files = Vec::new();
+        if !cfg!(windows) {
+            files.push((PathBuf::from("/etc/weft/config.yaml"), true));
+        }
+        files.push((config.file.clone(), true));
+        let home = variable("HOME").map(PathBuf::from);
+        if let Some(project) = folder.and_then(|folder| find_project(folder, home.as_deref())) {
+            files.push((project, false));
+        }
+        for (path, trusted) in files {
+            config.read(&path, trusted)?;
+        }
+        for key in KEYS {
+            if let Some(value) = variable(key.variable) {
+                check(key, &value).map_err(|problem| {
+                    Error::new(
+                        Code::Usage,
+                        format!("the environment variable {} {problem}", key.variable),
+                    )
+                })?;
+                config
+                    .values
+                    .insert(key.name, (value, Origin::Variable(key.variable)));
+            }
+        }
+        for (name, value) in flags {
+            config.values.insert(name, (value.clone(), Origin::Flag));
+        }
+        if let Some((name, context)) = config
+            .current_context()
+            .map(|(n, c)| (n.to_owned(), c.clone()))
+        {
+            // A context stands between the files and the built-in defaults of the keys it holds.
+            let origin = Origin::File(config.file.clone());
+            for (key, value) in [
+                ("server", context.server.map(|_| name)),
+                ("namespace", context.namespace),
+            ] {
+                if let (Some(value), Some((_, Origin::Default))) = (value, config.values.get(key)) {
+                    config.values.insert(key, (value, origin.clone()));
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    fn read(&mut self, path: &Path, trusted: bool) -> Result<()> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(Error::new(Code::ConfigBad, "cannot read the configuration")
+                    .at(Place::file(path.display().to_string(), None))
+                    .because(error));
+            }
+        };
+        let parsed = Parsed::new(path, &text)?;
+        for (name, value) in &parsed.map {
+            let at = FieldPath(vec![Segment::Key(name.clone())]);
+            if name == "contexts" && trusted {
+                self.contexts.extend(parsed.contexts(value)?);
+                continue;
+            }
+            let Some(key) = KEYS.iter().find(|key| key.name == name) else {
+                let names: Vec<&str> = KEYS
+                    .iter()
+                    .map(|key| key.name)
+                    .chain(["contexts"])
+                    .collect();
+                let mut error = parsed.fail(&at, format!("the key {name:?} is unknown"));
+                if let Some(near) = weft_domain::near::nearest(name, names.iter().copied()) {
+                    error = error.hint(format!("did you mean {near:?}?"));
+                }
+                return Err(error);
+            };
+            if !trusted && !key.project {
+                return Err(parsed
+                    .fail(&at, format!("a project file may not set {name:?}"))
+                    .hint(format!(
+                        "set it in your own file: weftctl config set {name} VALUE"
+                    )));
+            }
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                _ => return Err(parsed.fail(&at, format!("the key {name:?} needs a plain value"))),
+            };
+            check(key, &text)
+                .map_err(|problem| parsed.fail(&at, format!("the key {name:?} {problem}")))?;
+            if path == self.file {
+                self.in_file.insert(key.name, text.clone());
+            }
+            self.values
+                .insert(key.name, (text, Origin::File(path.to_owned())));
+        }
+        Ok(())
+    }
+
+    /// The value of a key; empty when it has none.
+    pub fn get(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |(value, _)| value)
+    }
+
+    /// The value of a boolean key.
+    pub fn is(&self, name: &str) -> bool {
+        matches!(self.get(name), "true" | "1")
+    }
+
+    /// The value that the user's own file gives a key, whatever is in force.
+    pub fn file_value(&self, name: &str) -> Option<String> {
+        self.in_file.get(name).cloned()
+    }
+
+    /// Every key with value and origin, by name.
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, &str, &Origin)> {
+        self.values
+            .iter()
+            .map(|(name, (value, origin))| (*name, value.as_str(), origin))
+    }
+
+    /// The named contexts.
+    pub fn contexts(&self) -> &BTreeMap<String, NamedContext> {
+        &self.contexts
+    }
+
+    /// The named context in use.
+    pub fn current_context(&self) -> Option<(&str, &NamedContext)> {
+        self.contexts
+            .get_key_value(self.get("current-context"))
+            .map(|(name, context)| (name.as_str(), context))
+    }
+
+    /// The user's file, whether it exists or not.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// Says what is wrong with a value: "must be …".
+///
+/// # Errors
+/// The rest of a sentence that begins with the key's name.
+pub fn check(key: &Key, value: &str) -> Result<(), String> {
+    match key.shape {
+        Shape::Text => Ok(()),
+        Shape::Bool if matches!(value, "true" | "false" | "1" | "0") => Ok(()),
+        Shape::Bool => Err(format!("must be true or false, found {value:?}")),
+        Shape::Duration => crate::config::duration(value).map(|_| ()),
+        Shape::Choice(choices) if choices.contains(&value) => Ok(()),
+        Shape::Choice(choices) => Err(format!(
+            "must be one of {}, found {value:?}",
+            choices.join(", ")
+        )),
+    }
+}
+
+/// Reads a duration: `500ms`, `90s`, `5m`, `2h`, `1h30m`.
+///
+/// # Errors
+/// The rest of a sentence: "must be a duration …".
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let refuse = || format!("must be a duration such as 90s or 5m, found {text:?}");
+    let mut rest = text;
+    let mut total = std::time::Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let number: u32 = number.parse().map_err(|_| refuse())?;
+        let (unit, after) = if let Some(after) = tail.strip_prefix("ms") {
+            (std::time::Duration::from_millis(1), after)
+        } else if let Some(after) = tail.strip_prefix('s') {
+            (std::time::Duration::from_secs(1), after)
+        } else if let Some(after) = tail.strip_prefix('m') {
+            (std::time::Duration::from_mins(1), after)
+        } else if let Some(after) = tail.strip_prefix('h') {
+            (std::time::Duration::from_hours(1), after)
+        } else {
+            return Err(refuse());
+        };
+        total = unit
+            .checked_mul(number)
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(refuse)?;
+        rest = after;
+    }
+    if text.is_empty() {
+        Err(refuse())
+    } else {
+        Ok(total)
+    }
+}
+
+/// A project's file: upwards from `folder`, no further than the repository's root or the home.
+fn find_project(folder: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    for folder in folder.ancestors() {
+        if Some(folder) == home {
+            return None;
+        }
+        let file = folder.join(PROJECT_FILE);
+        if file.is_file() {
+            return Some(file);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+struct Parsed<'a> {
+    path: &'a Path,
+    text: &'a str,
+    map: serde_json::Map<String, Value>,
+}
+
+impl<'a> Parsed<'a> {
+    fn new(path: &'a Path, text: &'a str) -> Result<Self> {
+        let file = path.display().to_string();
+        let fail = |error: yaml::Error| {
+            Error::new(Code::ConfigBad, error.to_string())
+                .at(Place::file(file.clone(), Some(error.location)))
+        };
+        let mut map = serde_json::Map::new();
+        for document in yaml::split(text) {
+            match yaml::parse(&document, &yaml::Limits::STREAM).map_err(fail)? {
+                None => {}
+                Some(Value::Object(found)) if map.is_empty() => map = found,
+                Some(_) => {
+                    return Err(Error::new(
+                        Code::ConfigBad,
+                        "a configuration is one mapping of keys",
+                    )
+                    .at(Place::file(path.display().to_string(), None)));
+                }
+            }
+        }
+        Ok(Self { path, text, map })
+    }
+
+    fn fail(&self, at: &FieldPath, message: String) -> Error {
+        let location = yaml::split(self.text)
+            .next()
+            .map(|document| yaml::Positions::of(&document).key(at));
+        Error::new(Code::ConfigBad, message)
+            .at(Place::file(self.path.display().to_string(), location))
+    }
+
+    fn contexts(&self, value: &Value) -> Result<BTreeMap<String, NamedContext>> {
+        let root = Segment::Key("contexts".to_owned());
+        let Value::Object(contexts) = value else {
+            return Err(self.fail(
+                &FieldPath(vec![root]),
+                "contexts is a mapping of names".to_owned(),
+            ));
+        };
+        let mut found = BTreeMap::new();
+        for (name, fields) in contexts {
+            let here = vec![root.clone(), Segment::Key(name.clone())];
+            let Value::Object(fields) = fields else {
+                return Err(self.fail(
+                    &FieldPath(here),
+                    format!("the context {name:?} is a mapping of keys"),
+                ));
+            };
+            let mut context = NamedContext::default();
+            for (field, value) in fields {
+                let mut at = here.clone();
+                at.push(Segment::Key(field.clone()));
+                let text = || value.as_str().map(str::to_owned);
+                let known = match field.as_str() {
+                    "server" => {
+                        context.server = text();
+                        context.server.is_some()
+                    }
+                    "namespace" => {
+                        context.namespace = text();
+                        context.namespace.is_some()
+                    }
+                    "environment" => {
+                        context.environment = text();
+                        context.environment.is_some()
+                    }
+                    "clusters" => {
+                        let list = value.as_array().map(|items| {
+                            items
+                                .iter()
+                                .map(|i| i.as_str().map(str::to_owned))
+                                .collect::<Option<Vec<_>>>()
+                        });
+                        context.clusters = list.flatten().unwrap_or_default();
+                        !context.clusters.is_empty() || value.as_array().is_some_and(Vec::is_empty)
+                    }
+                    _ => {
+                        return Err(self
+                            .fail(&FieldPath(at), format!("a context has no key {field:?}"))
+                            .hint("a context holds server, clusters, namespace and environment"));
+                    }
+                };
+                if !known {
+                    return Err(self.fail(
+                        &FieldPath(at),
+                        format!("the value of {field:?} has the wrong type"),
+                    ));
+                }
+            }
+            found.insert(name.clone(), context);
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        let table = [
+            ("90s", Some(90_000)),
+            ("5m", Some(300_000)),
+            ("1h30m", Some(5_400_000)),
+            ("250ms", Some(250)),
+            ("", None),
+            ("5", None),
+            ("s", None),
+            ("-1s", None),
+            ("5d", None),
+            ("99999999999s", None),
+        ];
+        for (text, millis) in table {
+            assert_eq!(duration(text).ok().map(|d| d.as_millis()), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_layer_wins_over_those_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("config.yaml");
+        let project = folder.path().join("work/deep");
+        std::fs::create_dir_all(&project).unwrap();
+        std::fs::write(&user, "output: json\ncolor: never\nnamespace: user\n").unwrap();
+        std::fs::write(
+            folder.path().join("work").join(PROJECT_FILE),
+            "namespace: project\n",
+        )
+        .unwrap();
+        let variable = |name: &str| (name == "WEFT_COLOR").then(|| "always".to_owned());
+        let config = Config::load(
+            user.clone(),
+            Some(&project),
+            variable,
+            &[("output", "yaml".into())],
+        )
+        .unwrap();
+        let seen: Vec<String> = ["output", "color", "namespace", "request-timeout"]
+            .map(|k| {
+                let (_, value, origin) = config.entries().find(|e| e.0 == k).unwrap();
+                format!("{k}={value} from {origin}")
+                    .replace(&folder.path().display().to_string(), "")
+            })
+            .into();
+        assert_eq!(
+            seen,
+            [
+                "output=yaml from flag",
+                "color=always from environment variable WEFT_COLOR",
+                "namespace=project from file /work/.weft.yaml",
+                "request-timeout=60s from default",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_project_file_may_not_set_where_credentials_go() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join(PROJECT_FILE),
+            "color: never\nserver: https://evil.example\n",
+        )
+        .unwrap();
+        let error = Config::load(
+            folder.path().join("none.yaml"),
+            Some(folder.path()),
+            |_| None,
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(
+            (error.code(), error.place().line),
+            (Code::ConfigBad, Some(2))
+        );
+    }
+}

@@ -1,0 +1,402 @@
+//! What goes wrong, as the user meets it: a stable code, what and where, the chain of causes,
+//! and what to type next. Exit codes hang on codes, in one table ([`code`]), so that an error
+//! reads the same in process, from a server and in `weftctl explain`.
+//!
+//! Layers below `commands` have their own enums; they become [`Error`] here and in `service`.
+
+pub mod code;
+pub(crate) mod from;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::{Code, Kind};
+
+/// The result of everything above the domain.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error at the command boundary, and on the wire.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Body", into = "Body")]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    message: String,
+    place: Place,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    /// Further errors of the same run; the first one's siblings, never nested.
+    more: Vec<Error>,
+}
+
+/// Where an error lies: in a file, or at something remote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Place {
+    /// The file, as the user named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line in the file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Column in characters, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The kubeconfig context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The resource, design, URL or path concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+}
+
+impl Place {
+    /// A place in a file.
+    pub fn file(file: impl Into<String>, location: Option<weft_domain::yaml::Location>) -> Self {
+        Self {
+            file: Some(file.into()),
+            line: location.map(|l| l.line),
+            column: location.map(|l| l.column),
+            ..Self::default()
+        }
+    }
+
+    /// Something with a name.
+    pub fn object(object: impl Into<String>) -> Self {
+        Self {
+            object: Some(object.into()),
+            ..Self::default()
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(file) = &self.file {
+            parts.push(match (self.line, self.column) {
+                (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+                (Some(line), None) => format!("{file}:{line}"),
+                _ => file.clone(),
+            });
+        }
+        if let Some(context) = &self.context {
+            parts.push(format!("context {context:?}"));
+        }
+        if let Some(object) = &self.object {
+            parts.push(object.clone());
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl Error {
+    /// An error with the code's own hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            place: Place::default(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            more: Vec::new(),
+        }))
+    }
+
+    /// A bug: something that the lines before had ruled out.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Code::Internal, message)
+    }
+
+    /// Adds where it happened.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.0.place = place;
+        self
+    }
+
+    /// Adds the file where it happened, keeping line and column.
+    #[must_use]
+    pub fn in_file(mut self, file: &str) -> Self {
+        self.0.place.file = Some(file.to_owned());
+        self
+    }
+
+    /// Adds a cause, outermost first.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.0.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds an error and everything that caused it.
+    #[must_use]
+    pub fn because_of(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(cause);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Many libraries repeat the inner message in the outer one.
+            if self
+                .0
+                .causes
+                .last()
+                .is_none_or(|last| !last.ends_with(&text))
+            {
+                self.0.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    /// Adds something that the user can type or change.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// One error out of several, ordered so that the one that decides the exit code leads
+    /// (`cli-conventions` §2). `None` when there are none.
+    pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
+        let mut flat: Vec<Error> = Vec::new();
+        for mut error in errors {
+            let more = std::mem::take(&mut error.0.more);
+            flat.push(error);
+            flat.extend(more);
+        }
+        let first = flat
+            .iter()
+            .enumerate()
+            .min_by_key(|(index, error)| (error.kind().precedence(), *index))
+            .map(|(index, _)| index)?;
+        let mut lead = flat.remove(first);
+        lead.0.more = flat;
+        Some(lead)
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The kind, which is the exit code.
+    pub fn kind(&self) -> Kind {
+        self.0.code.kind()
+    }
+
+    /// What happened, in one line.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Where it happened.
+    pub fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    /// The chain of causes, outermost first.
+    pub fn causes(&self) -> &[String] {
+        &self.0.causes
+    }
+
+    /// What to type next: the error's own hints, or the code's.
+    pub fn hints(&self) -> Vec<&str> {
+        if self.0.hints.is_empty() {
+            let hint = self.0.code.entry().hint;
+            if hint.is_empty() {
+                Vec::new()
+            } else {
+                vec![hint]
+            }
+        } else {
+            self.0.hints.iter().map(String::as_str).collect()
+        }
+    }
+
+    /// The other errors of the same run.
+    pub fn more(&self) -> &[Error] {
+        &self.0.more
+    }
+
+    /// This error and its siblings.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(self).chain(self.0.more.iter())
+    }
+
+    /// The printed form, colours left to the terminal. With `verbose`, siblings of one cause are
+    /// all listed; otherwise the first few.
+    pub fn render(&self, verbose: bool) -> String {
+        use fmt::Write;
+        const SHOWN: usize = 20;
+        let mut text = String::new();
+        let mut hidden = 0;
+        for (index, error) in self
+            .iter()
+            .enumerate()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
+            // The most important line stands last.
+            if index >= SHOWN && !verbose {
+                hidden += 1;
+                continue;
+            }
+            if hidden > 0 {
+                let _ = writeln!(text, "and {hidden} more; -v lists them");
+                hidden = 0;
+            }
+            error.render_one(&mut text);
+        }
+        text
+    }
+
+    fn render_one(&self, text: &mut String) {
+        use fmt::Write;
+        let _ = writeln!(text, "error[{}]: {}", self.code().id(), self.message());
+        if !self.0.place.is_empty() {
+            let _ = writeln!(text, "  where:  {}", self.0.place);
+        }
+        for cause in &self.0.causes {
+            let _ = writeln!(text, "  cause:  {cause}");
+        }
+        for hint in self.hints() {
+            let _ = writeln!(text, "  hint:   {hint}");
+        }
+        let _ = writeln!(text, "  more:   weftctl explain {}", self.code().id());
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(true))
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The JSON form of an error, on stderr under `-o json` and as the body of a refused request.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Error")]
+pub struct Body {
+    /// Always `weftctl.dev/v1`.
+    #[serde(default)]
+    api_version: String,
+    /// Always `Error`.
+    #[serde(default)]
+    kind: String,
+    /// The stable code, for example `E0100`.
+    code: String,
+    /// What happened, in one line.
+    message: String,
+    /// What to type next.
+    #[serde(default)]
+    hint: Option<String>,
+    /// The chain of causes, outermost first.
+    #[serde(default)]
+    cause: Vec<String>,
+    /// What it is about: a file with a position, a resource, a URL.
+    #[serde(default)]
+    object: Place,
+    /// Whether the same call may succeed later.
+    #[serde(default)]
+    retryable: bool,
+    /// The exit code of the command.
+    #[serde(default)]
+    exit_code: i32,
+    /// Further errors of the same run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Body>,
+}
+
+impl From<Error> for Body {
+    fn from(error: Error) -> Self {
+        let hints = error.hints().join("; ");
+        let entry = error.code().entry();
+        Self {
+            api_version: crate::api::API_VERSION.to_owned(),
+            kind: "Error".to_owned(),
+            code: error.code().id(),
+            message: error.0.message,
+            hint: (!hints.is_empty()).then_some(hints),
+            cause: error.0.causes,
+            object: error.0.place,
+            retryable: entry.retryable,
+            exit_code: entry.kind.exit_code(),
+            others: error.0.more.into_iter().map(Body::from).collect(),
+        }
+    }
+}
+
+impl From<Body> for Error {
+    fn from(body: Body) -> Self {
+        // A newer server may know codes that we don't: its exit code still says the kind.
+        let code = Code::from_id(&body.code)
+            .unwrap_or_else(|| Code::general(Kind::from_exit_code(body.exit_code)));
+        let own_hint = body.hint.filter(|hint| hint != code.entry().hint);
+        Self(Box::new(Inner {
+            code,
+            message: body.message,
+            place: body.object,
+            causes: body.cause,
+            hints: own_hint.into_iter().collect(),
+            more: body.others.into_iter().map(Error::from).collect(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_of_several_errors_follows_the_order_of_the_table() {
+        let order = [
+            Code::Internal,
+            Code::Usage,
+            Code::TokenRefused,
+            Code::NotYaml,
+            Code::DesignNotFound,
+            Code::Unreachable,
+            Code::Failed,
+        ];
+        for (index, code) in order.iter().enumerate() {
+            let mut codes = order[index..].to_vec();
+            codes.reverse();
+            let error = Error::all(codes.into_iter().map(|c| Error::new(c, "x"))).unwrap();
+            assert_eq!(error.code(), *code);
+            assert_eq!(error.iter().count(), order.len() - index);
+        }
+        assert!(Error::all([]).is_none());
+    }
+
+    #[test]
+    fn an_error_survives_the_wire() {
+        let error = Error::all([
+            Error::new(Code::NotYaml, "cannot read x")
+                .at(Place::file("a.yaml", None))
+                .because("tab")
+                .hint("use blanks"),
+            Error::new(Code::DesignNotFound, "no design \"shop\""),
+        ])
+        .unwrap();
+        let text = serde_json::to_string(&error).unwrap();
+        let back: Error = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.render(true), error.render(true));
+    }
+}

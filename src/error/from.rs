@@ -1,0 +1,213 @@
+//! Errors of the layers below, as the user meets them.
+
+use weft_domain::{
+    check::{Finding, Rule},
+    compose, design, export, model, yaml,
+};
+
+use super::{Code, Error, Place};
+use crate::{cluster::ClusterError, service::source, store};
+
+/// A text that was refused, with its file.
+pub(crate) fn yaml(error: &yaml::Error, file: &str) -> Error {
+    let code = match error.problem {
+        yaml::Problem::DuplicateKey { .. } => Code::DuplicateKey,
+        yaml::Problem::Limit { .. } => Code::OverLimit,
+        _ => Code::NotYaml,
+    };
+    Error::new(code, error.to_string()).at(Place::file(file, Some(error.location)))
+}
+
+/// A finding that stops the command.
+pub(crate) fn finding(finding: &Finding) -> Error {
+    let code = match finding.rule {
+        Rule::MissingIdentity | Rule::InvalidIdentity => Code::NotAResource,
+        Rule::GeneratedName | Rule::InvalidName => Code::BadName,
+        Rule::DuplicateIdentity => Code::DuplicateResource,
+        Rule::InvalidPolicy => Code::BadAnnotation,
+        Rule::UnknownDependency => Code::BadDependency,
+        Rule::DependencyCycle => Code::Cycle,
+        Rule::UnknownKind => Code::UnknownKind,
+        _ => Code::Invalid,
+    };
+    let subject = match (&finding.resource, &finding.path) {
+        (Some(resource), Some(path)) => format!("{resource}, {path}"),
+        (Some(resource), None) => resource.clone(),
+        (None, path) => path.clone().unwrap_or_default(),
+    };
+    let error = Error::new(code, finding.message.clone()).at(Place {
+        file: finding.file.clone(),
+        line: finding.line,
+        column: finding.column,
+        context: None,
+        object: (!subject.is_empty()).then_some(subject),
+    });
+    match &finding.hint {
+        Some(hint) => error.hint(hint.clone()),
+        None => error,
+    }
+}
+
+impl From<source::Error> for Error {
+    fn from(error: source::Error) -> Self {
+        use source::{Class, Error as Source};
+        if let Source::Several { errors, .. } = error {
+            return Self::all(errors.into_iter().map(Self::from))
+                .unwrap_or_else(|| Self::internal("several errors, but none"));
+        }
+        let code = match &error {
+            Source::TooLarge { .. } | Source::TooMany { .. } => Code::OverLimit,
+            Source::NotFound { .. } => Code::SourceNotFound,
+            Source::Read { .. } | Source::Special { .. } | Source::LinkOutside { .. } => {
+                Code::Unreadable
+            }
+            Source::Encoding { .. } => Code::BadEncoding,
+            Source::Empty { .. } => Code::NothingThere,
+            Source::Redirect { .. } | Source::Redirects { .. } => Code::RedirectRefused,
+            Source::Body { .. } => Code::RemoteLied,
+            Source::Archive { .. } | Source::Entry { .. } | Source::Compression { .. } => {
+                Code::UnsafeArchive
+            }
+            Source::NoTool { .. } => Code::ToolMissing,
+            Source::Tool { .. } => Code::ToolFailed,
+            other => match other.class() {
+                Class::Cancelled => Code::Interrupted,
+                Class::TimedOut => Code::TimedOut,
+                Class::Usage => Code::Usage,
+                Class::NotFound => Code::RemoteNotFound,
+                Class::Denied => Code::RemoteDenied,
+                Class::Unavailable => Code::Unreachable,
+                Class::Refused => Code::NotAResource,
+                Class::Failed => Code::RemoteRefused,
+            },
+        };
+        let mut mapped = Self::new(code, error.to_string());
+        if let Source::Encoding {
+            path, line, column, ..
+        } = &error
+        {
+            mapped = mapped.at(Place {
+                file: Some(path.clone()),
+                line: u32::try_from(*line).ok(),
+                column: u32::try_from(*column).ok(),
+                ..Place::default()
+            });
+        }
+        match std::error::Error::source(&error) {
+            Some(cause) => mapped.because_of(cause),
+            None => mapped,
+        }
+    }
+}
+
+impl From<ClusterError> for Error {
+    fn from(error: ClusterError) -> Self {
+        let code = match &error {
+            ClusterError::NoContext { .. } | ClusterError::NoCurrentContext { .. } => {
+                Code::ContextNotFound
+            }
+            ClusterError::NoKubeconfig { .. } | ClusterError::Kubeconfig { .. } => {
+                Code::KubeconfigBad
+            }
+            ClusterError::Denied { .. }
+            | ClusterError::Plugin { .. }
+            | ClusterError::Credentials { .. } => Code::ClusterDenied,
+            ClusterError::Timeout { .. } => Code::TimedOut,
+            error if error.is_retryable() => Code::ClusterUnreachable,
+            _ => Code::ClusterAnswer,
+        };
+        let mapped = Self::new(code, error.to_string());
+        match std::error::Error::source(&error) {
+            Some(cause) => mapped.because_of(cause),
+            None => mapped,
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        use store::Error as Store;
+        let mut hints = Vec::new();
+        let code = match &error {
+            Store::Newer { .. } | Store::Older { .. } => Code::StoreNewer,
+            Store::Damaged { .. } | Store::Foreign { .. } => Code::StoreDamaged,
+            Store::Full { .. } => Code::StoreFull,
+            Store::ReadOnly { .. } => Code::StoreReadOnly,
+            Store::Busy { .. }
+            | Store::Locked { .. }
+            | Store::VersionExists { .. }
+            | Store::IdTaken { .. } => Code::StoreBusy,
+            Store::NotFound { noun, near, .. } => {
+                if let Some(near) = near.first() {
+                    hints.push(format!("did you mean {near:?}?"));
+                }
+                match *noun {
+                    "operation" => Code::OperationNotFound,
+                    _ => Code::DesignNotFound,
+                }
+            }
+            Store::NoSuchVersion { .. } => Code::VersionNotFound,
+            Store::Ambiguous { candidates, .. } => {
+                hints.extend(candidates.iter().map(|c| format!("{} is {}", c.id, c.name)));
+                Code::Ambiguous
+            }
+            Store::Exists { .. } => Code::BackupExists,
+            Store::TooLarge { .. } | Store::TooDeep { .. } => Code::OverLimit,
+            Store::KeyMissing { .. }
+            | Store::KeyWrong { .. }
+            | Store::KeyExposed { .. }
+            | Store::KeyMalformed { .. }
+            | Store::Sealed { .. } => Code::KeyMissing,
+            Store::File { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    Code::StoreReadOnly
+                }
+                std::io::ErrorKind::StorageFull => Code::StoreFull,
+                _ => Code::StoreFailed,
+            },
+            _ => Code::StoreFailed,
+        };
+        let mut mapped = Self::new(code, error.to_string());
+        for hint in hints {
+            mapped = mapped.hint(hint);
+        }
+        match std::error::Error::source(&error) {
+            Some(cause) => mapped.because_of(cause),
+            None => mapped,
+        }
+    }
+}
+
+impl From<design::Error> for Error {
+    fn from(error: design::Error) -> Self {
+        let mapped = Self::new(Code::BadDesign, error.to_string());
+        match error.path() {
+            Some(path) => mapped.at(Place::object(path.to_string())),
+            None => mapped,
+        }
+    }
+}
+
+impl From<compose::Error> for Error {
+    fn from(error: compose::Error) -> Self {
+        Self::new(Code::BadCompose, error.to_string())
+    }
+}
+
+impl From<export::Error> for Error {
+    fn from(error: export::Error) -> Self {
+        Self::new(Code::BadDesign, "the design can't be exported in this form").because(error)
+    }
+}
+
+impl From<model::ArchiveError> for Error {
+    fn from(error: model::ArchiveError) -> Self {
+        Self::new(Code::BadModel, "a model archive can't be used").because(error)
+    }
+}
+
+impl From<model::CatalogError> for Error {
+    fn from(error: model::CatalogError) -> Self {
+        Self::new(Code::BadModel, error.to_string())
+    }
+}

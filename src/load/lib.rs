@@ -1,0 +1,1 @@
+//! Load generation and latency histograms; the `perf` noun will stand on this crate.

@@ -1,0 +1,38 @@
+//! Endpoints of `design`.
+
+use super::Routes;
+use crate::{
+    api::design::{
+        DeleteDesign, DiffDesigns, ImportDesign, ListDesigns, PlanDesign, RenderDesign,
+        ValidateDesign, ViewDesign,
+    },
+    service::{Services, design},
+};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .on(|services: Services, request: ListDesigns| async move {
+            design::list(&services, request).await
+        })
+        .on(|services: Services, request: ViewDesign| async move {
+            design::view(&services, request).await
+        })
+        .on(|services: Services, request: DeleteDesign| async move {
+            design::delete(&services, request).await
+        })
+        .on(|services: Services, request: ImportDesign| async move {
+            design::import(services, request).await
+        })
+        .on(|services: Services, request: ValidateDesign| async move {
+            design::validate(&services, request).await
+        })
+        .on(|services: Services, request: PlanDesign| async move {
+            design::plan(&services, request).await
+        })
+        .on(|services: Services, request: RenderDesign| async move {
+            design::render(&services, request).await
+        })
+        .on(|services: Services, request: DiffDesigns| async move {
+            design::diff(&services, request).await
+        })
+}

@@ -1,0 +1,249 @@
+//! Stores what was read, as a new design or a new version, whole or not at all.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use uuid::Uuid;
+use weft_domain::{
+    check::Rule,
+    component::Component,
+    design::{Design, FIRST_VERSION, next_version},
+    secret,
+    source::Bundle,
+};
+
+use super::{read, validate::Judged};
+use crate::{
+    api::{
+        design::{ImportAction, ImportDesign, ImportResult, Reference, Schemas},
+        operation::Started,
+    },
+    error::{Code, Error, Result},
+    service::{
+        Services,
+        operation::{self, Handle},
+    },
+    store::{self, NewDesign, NewVersion, Outcome, SecretBytes},
+};
+
+/// Starts an import.
+///
+/// # Errors
+/// Never by itself; what goes wrong is the operation's outcome.
+pub async fn import(services: Services, request: ImportDesign) -> Result<Started<ImportResult>> {
+    let subject = request.source.origin.clone();
+    let record = !request.dry_run;
+    let worker = services.clone();
+    Ok(operation::start(
+        &services,
+        "design import",
+        subject,
+        record,
+        move |handle| run(worker, request, handle),
+    ))
+}
+
+async fn run(services: Services, request: ImportDesign, handle: Handle) -> Result<ImportResult> {
+    handle.step(format!("reading {}", request.source.origin));
+    check_identities(&services, &request.source, request.allow_unknown_kinds).await?;
+    let origin = request.source.origin.clone();
+    let loaded = read::inline(&services, request.source)?;
+    let mut design = loaded.design;
+    if let Some(name) = request.name {
+        design.name = name;
+    }
+    check_name(&design.name)?;
+    handle.check()?;
+    let current = current(&services, &design.name).await?;
+    if let Some(current) = &current {
+        keep_ids(&mut design, &current.design);
+    }
+    let components = u32::try_from(design.components.len()).unwrap_or(u32::MAX);
+    let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
+    for component in &design.components {
+        *kinds.entry(component.kind().to_owned()).or_default() += 1;
+    }
+    let mut result = ImportResult {
+        action: ImportAction::Created,
+        reason: String::new(),
+        id: design.id.to_string(),
+        name: design.name.clone(),
+        version: String::new(),
+        form: loaded.form,
+        components,
+        dry_run: request.dry_run,
+        notes: loaded.notes,
+    };
+    let unchanged = current
+        .as_ref()
+        .is_some_and(|current| current.says_the_same(&design));
+    let wanted = wanted_version(&design, current.as_ref());
+    if unchanged || request.dry_run {
+        result.version.clone_from(&wanted);
+        if let Some(current) = current {
+            result.action = ImportAction::Configured;
+            if unchanged {
+                result.action = ImportAction::Unchanged;
+                "the newest version says the same".clone_into(&mut result.reason);
+                result.version = current.version;
+            }
+        }
+        return Ok(result);
+    }
+    // What is stored carries its version beside it.
+    FIRST_VERSION.clone_into(&mut design.version);
+    let secrets = secret::take_design(&mut design);
+    let secrets = if secrets.is_empty() {
+        None
+    } else {
+        let bytes = serde_json::to_vec(&secrets)
+            .map_err(|error| Error::internal("secrets have no JSON form").because(error))?;
+        Some(SecretBytes::from(bytes))
+    };
+    let next =
+        NewVersion::Next(|current| current.map_or_else(|| FIRST_VERSION.to_owned(), next_version));
+    let explicit = current
+        .as_ref()
+        .is_none_or(|current| wanted != next_version(&current.version));
+    let new = NewDesign {
+        id: design.id,
+        name: design.name.clone(),
+        version: if explicit {
+            NewVersion::Explicit(wanted)
+        } else {
+            next
+        },
+        form: result.form.clone(),
+        origin,
+        components,
+        kinds,
+        document: design.to_value(),
+        secrets,
+    };
+    handle.step(format!("storing {}", design.name));
+    handle.check()?;
+    let saved = services.store().await?.save_design(new).await?;
+    result.action = match saved.outcome {
+        Outcome::Created => ImportAction::Created,
+        Outcome::Updated => ImportAction::Configured,
+        Outcome::Unchanged => ImportAction::Unchanged,
+    };
+    result.id = saved.id.to_string();
+    result.version = saved.version;
+    Ok(result)
+}
+
+/// The newest stored version of a design.
+struct Current {
+    design: Design,
+    version: String,
+    versions: Vec<String>,
+}
+
+impl Current {
+    fn says_the_same(&self, design: &Design) -> bool {
+        let mut design = design.clone();
+        design.version.clone_from(&self.design.version);
+        design == self.design
+    }
+}
+
+async fn current(services: &Services, name: &str) -> Result<Option<Current>> {
+    let Some(store) = services.existing_store().await? else {
+        return Ok(None);
+    };
+    // By its whole name: the beginning of an id is no name.
+    let found = store.find_design(name, None).await;
+    let record = match found {
+        Ok(record) if record.summary.name == name => record,
+        Ok(_) | Err(store::Error::NotFound { .. } | store::Error::Ambiguous { .. }) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let versions = store.design_versions(record.summary.id).await?;
+    let loaded = read::stored(services, name, None).await?;
+    Ok(Some(Current {
+        design: loaded.design,
+        version: record.summary.version,
+        versions: versions
+            .into_iter()
+            .map(|version| version.version)
+            .collect(),
+    }))
+}
+
+/// The version of what is imported: its own where it has one that is not taken, else the next.
+fn wanted_version(design: &Design, current: Option<&Current>) -> String {
+    match current {
+        None => design.version.clone(),
+        Some(current)
+            if design.version != FIRST_VERSION && !current.versions.contains(&design.version) =>
+        {
+            design.version.clone()
+        }
+        Some(current) => next_version(&current.version),
+    }
+}
+
+/// Gives what was imported again the ids that it had: the design's, and those of its components,
+/// matched by what they are.
+fn keep_ids(design: &mut Design, old: &Design) {
+    design.id = old.id;
+    let mut ids: HashMap<_, VecDeque<Uuid>> = HashMap::new();
+    for component in &old.components {
+        ids.entry(identity(component))
+            .or_default()
+            .push_back(component.id);
+    }
+    for component in &mut design.components {
+        if let Some(id) = ids
+            .get_mut(&identity(component))
+            .and_then(VecDeque::pop_front)
+        {
+            component.id = id;
+        }
+    }
+}
+
+fn identity(component: &Component) -> (String, String, Option<String>, String) {
+    (
+        component.api_version().to_owned(),
+        component.kind().to_owned(),
+        component.namespace().map(str::to_owned),
+        component.display_name.clone(),
+    )
+}
+
+/// Refuses what no cluster could take, whatever its schemas: broken identities, names, and kinds
+/// that nobody knows in groups that Kubernetes itself serves.
+async fn check_identities(services: &Services, source: &Bundle, allow_unknown: bool) -> Result<()> {
+    let manifests = read::manifests(services, Reference::Inline(source.clone())).await?;
+    let judged = Judged::new(manifests, Schemas::default(), None)?;
+    let mut accepted: Vec<Rule> = Rule::ALL
+        .iter()
+        .copied()
+        .filter(|rule| !rule.is_identity())
+        .collect();
+    if !allow_unknown {
+        accepted.retain(|rule| *rule != Rule::UnknownKind);
+    }
+    judged.refuse_but(&accepted)
+}
+
+/// A design's name is typed, becomes part of paths and keys, and is shown.
+fn check_name(name: &str) -> Result<()> {
+    let bad = name.is_empty()
+        || name.len() > 255
+        || name == "-"
+        || name.starts_with('.')
+        || name
+            .chars()
+            .any(|c| c.is_control() || c == '/' || c == '\\');
+    if bad {
+        return Err(
+            Error::new(Code::BadName, format!("{name:?} cannot name a design"))
+                .hint("give another name with --name: no slash, no leading dot, at most 255 bytes"),
+        );
+    }
+    Ok(())
+}

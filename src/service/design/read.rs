@@ -1,0 +1,599 @@
+//! From a reference to a design or its manifests: stored ones from the store, inline ones from
+//! their texts, every error of every file collected, every object with its place.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use serde_json::Value;
+use weft_domain::{
+    check::Finding,
+    component::ModelReference,
+    compose,
+    design::{Design, Form as Content, KindFacts},
+    path::{Path, Segment},
+    resource::Origin,
+    secret::{self, Secrets},
+    source::{Bundle, Form},
+    yaml::{self, Limits, Positions},
+};
+
+use crate::{
+    api::design::Reference,
+    error::{Code, Error, Place, Result, from},
+    service::Services,
+};
+
+/// A design with what is known of where it comes from.
+pub(super) struct Loaded {
+    /// The design.
+    pub(super) design: Design,
+    /// The stored version; none for an inline one.
+    pub(super) version: Option<String>,
+    /// The form it was read from.
+    pub(super) form: String,
+    /// What was left out.
+    pub(super) notes: Vec<String>,
+}
+
+impl Loaded {
+    /// Name and version, for messages.
+    pub(super) fn label(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{} {version}", self.design.name),
+            None => self.design.name.clone(),
+        }
+    }
+}
+
+/// Manifests with their places.
+pub(super) struct Manifests {
+    /// The design's name.
+    pub(super) name: String,
+    /// The stored version; none for an inline design.
+    pub(super) version: Option<String>,
+    /// The objects, each with file and line.
+    pub(super) objects: Vec<(Value, Origin)>,
+    /// Where to look lines and columns up.
+    pub(super) places: Places,
+}
+
+/// Reads a design with its secrets.
+pub(super) async fn design(services: &Services, reference: Reference) -> Result<Loaded> {
+    match reference {
+        Reference::Stored { name, version } => stored(services, &name, version.as_deref()).await,
+        Reference::Inline(bundle) => inline(services, bundle),
+    }
+}
+
+/// Reads the manifests of a design.
+pub(super) async fn manifests(services: &Services, reference: Reference) -> Result<Manifests> {
+    match reference {
+        Reference::Stored { name, version } => {
+            let loaded = stored(services, &name, version.as_deref()).await?;
+            let file: Arc<str> = loaded.label().into();
+            let objects = of_design(&loaded.design, &file)?;
+            Ok(Manifests {
+                name: loaded.design.name,
+                version: loaded.version,
+                objects,
+                places: Places::default(),
+            })
+        }
+        Reference::Inline(bundle) => {
+            let mut texts = Texts::read(&bundle)?;
+            let objects = match texts.form {
+                Form::Design => {
+                    let (file, line) = texts.start();
+                    let design = texts.design(services)?;
+                    let components = design.components.len();
+                    let objects = of_design(&design, &file)?;
+                    texts.places.add_design(&file, line, components);
+                    Places::place(objects)
+                }
+                _ => texts.manifests()?,
+            };
+            Ok(Manifests {
+                name: bundle_name(&bundle),
+                version: None,
+                objects,
+                places: texts.places.with_texts(bundle),
+            })
+        }
+    }
+}
+
+fn bundle_name(bundle: &Bundle) -> String {
+    bundle.name.clone()
+}
+
+/// Manifests of a design; explicit dependencies of components become our annotation.
+fn of_design(design: &Design, file: &Arc<str>) -> Result<Vec<(Value, Origin)>> {
+    let mut objects: Vec<(Value, Origin)> = Vec::new();
+    let mut at = HashMap::new();
+    for (index, manifest) in design.resources() {
+        at.insert(index, objects.len());
+        let origin = Origin {
+            file: file.clone(),
+            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        };
+        objects.push((manifest, origin));
+    }
+    for dependency in design.depends_on()? {
+        let on = dependency.on;
+        let (group, _) = weft_domain::resource::split_api_version(&on.api_version);
+        let id = [
+            Some(group),
+            Some(&*on.kind),
+            on.namespace.as_deref(),
+            Some(&*on.name),
+        ];
+        let id: Vec<&str> = id
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect();
+        if let Some((object, _)) = at
+            .get(&dependency.from.component)
+            .and_then(|at| objects.get_mut(*at))
+        {
+            let annotation =
+                &mut object["metadata"]["annotations"][weft_domain::resource::DEPENDS_ON];
+            let text = match annotation.as_str() {
+                Some(text) => format!("{text},{}", id.join("/")),
+                None => id.join("/"),
+            };
+            *annotation = Value::String(text);
+        }
+    }
+    Ok(objects)
+}
+
+pub(super) async fn stored(
+    services: &Services,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Loaded> {
+    let store = super::store_with(services, name).await?;
+    let record = store.find_design(name, version).await?;
+    let mut document = record.document;
+    if record.summary.has_secrets
+        && let Some(sealed) = store
+            .design_secrets(record.summary.id, &record.summary.version)
+            .await?
+    {
+        let damaged = |error: &dyn std::fmt::Display| {
+            Error::new(Code::StoreDamaged, "the secrets of a design don't fit it")
+                .at(Place::object(format!("design {name:?}")))
+                .because(error)
+        };
+        let secrets: Secrets =
+            serde_json::from_slice(sealed.expose()).map_err(|error| damaged(&error))?;
+        secret::put_back(&mut document, secrets).map_err(|error| damaged(&error))?;
+    }
+    let mut design = Design::read(document, &mut || services.new_id())?;
+    design.version.clone_from(&record.summary.version);
+    Ok(Loaded {
+        design,
+        version: Some(record.summary.version),
+        form: record.summary.form,
+        notes: Vec::new(),
+    })
+}
+
+/// Reads a design from texts.
+pub(super) fn inline(services: &Services, bundle: Bundle) -> Result<Loaded> {
+    let mut texts = Texts::read(&bundle)?;
+    let form = texts.form;
+    let mut design = if form == Form::Design {
+        texts.design(services)?
+    } else {
+        let objects = texts.manifests()?;
+        // Problems of identity with their places, before a design is made of it.
+        let values = objects.into_iter().map(|(value, _)| value).collect();
+        let facts = |api_version: &str, kind: &str| facts(api_version, kind);
+        Design::from_manifests(bundle.name.clone(), values, &facts, &mut || {
+            services.new_id()
+        })?
+    };
+    if design.name.is_empty() {
+        design.name.clone_from(&bundle.name);
+    }
+    let mut notes = bundle.notes;
+    notes.append(&mut texts.notes);
+    Ok(Loaded {
+        design,
+        version: None,
+        form: form.name().to_owned(),
+        notes,
+    })
+}
+
+fn facts(api_version: &str, kind: &str) -> Option<KindFacts> {
+    let model = weft_domain::model::Model::builtin();
+    let info = model.find(api_version, kind)?;
+    Some(KindFacts {
+        namespaced: info.is_namespaced().unwrap_or(true),
+        model: ModelReference {
+            name: model.name().to_owned(),
+            display_name: model.info().display_name.clone(),
+            version: model.info().version.clone(),
+            model_version: model.version().to_owned(),
+            registrant: model.info().registrant.kind.clone(),
+            ..ModelReference::default()
+        },
+        version: "v1.0.0".to_owned(),
+    })
+}
+
+/// The parsed documents of a bundle.
+struct Texts {
+    form: Form,
+    /// By file and line.
+    documents: Vec<(Value, Arc<str>, u32)>,
+    name: String,
+    files: BTreeMap<String, String>,
+    notes: Vec<String>,
+    places: Places,
+}
+
+impl Texts {
+    /// Parses every document of every file; all errors are collected.
+    fn read(bundle: &Bundle) -> Result<Self> {
+        let mut documents = Vec::new();
+        let mut errors = Vec::new();
+        let design = bundle.form == Form::Design;
+        let limits = if design {
+            Limits::DESIGN
+        } else {
+            Limits::STREAM
+        };
+        let parsed = match bundle.form {
+            // The files beside it are texts of their own.
+            Form::Compose => bundle.files.get(..1).unwrap_or_default(),
+            _ => &bundle.files[..],
+        };
+        for file in parsed {
+            let path: Arc<str> = shown(bundle, &file.path).into();
+            for text in yaml::split(&file.text) {
+                if documents.len() >= Limits::STREAM.documents {
+                    errors.push(
+                        Error::new(
+                            Code::OverLimit,
+                            format!(
+                                "the input has more than {} documents",
+                                Limits::STREAM.documents
+                            ),
+                        )
+                        .at(Place::file(&*path, None)),
+                    );
+                    break;
+                }
+                match yaml::parse(&text, &limits) {
+                    Ok(Some(value)) => {
+                        documents.push((value, path.clone(), first_line(&text)));
+                    }
+                    Ok(None) => {}
+                    Err(error) => errors.push(from::yaml(&error, &path)),
+                }
+            }
+        }
+        if let Some(error) = Error::all(errors) {
+            return Err(error);
+        }
+        if documents.is_empty() {
+            return Err(
+                Error::new(Code::NothingThere, "the source holds no document")
+                    .at(Place::file(bundle.origin.clone(), None)),
+            );
+        }
+        let form = match (bundle.form, documents.first()) {
+            // What a caller says of its texts is checked.
+            (Form::Manifest | Form::Design | Form::Compose, Some((value, ..))) => {
+                match Content::of(value) {
+                    Some(Content::Design | Content::ServicesMap | Content::Record) => Form::Design,
+                    None if compose::is_compose(value) => Form::Compose,
+                    _ => Form::Manifest,
+                }
+            }
+            (form, _) => form,
+        };
+        let files = bundle
+            .files
+            .iter()
+            .map(|file| (file.path.clone(), file.text.clone()));
+        Ok(Self {
+            form,
+            documents,
+            name: bundle.name.clone(),
+            files: if form == Form::Compose {
+                files.collect()
+            } else {
+                BTreeMap::new()
+            },
+            notes: Vec::new(),
+            places: Places::default(),
+        })
+    }
+
+    fn start(&self) -> (Arc<str>, u32) {
+        match self.documents.first() {
+            Some((_, file, line)) => (file.clone(), *line),
+            None => ("".into(), 1),
+        }
+    }
+
+    /// The one design of the source.
+    fn design(&mut self, services: &Services) -> Result<Design> {
+        let (file, line) = self.start();
+        if self.documents.len() > 1 {
+            return Err(Error::new(
+                Code::BadDesign,
+                format!(
+                    "a source holds one design, this one has {} documents",
+                    self.documents.len()
+                ),
+            )
+            .at(Place::file(&*file, None)));
+        }
+        let (value, ..) = self
+            .documents
+            .pop()
+            .ok_or_else(|| Error::internal("a design without document"))?;
+        Design::read(value, &mut || services.new_id()).map_err(|error| {
+            let path = error.path().cloned();
+            let mut mapped = Error::from(error);
+            let mut place = mapped.place().clone();
+            place.file = Some(file.to_string());
+            place.line = Some(line);
+            mapped = mapped.at(place);
+            let _ = path;
+            mapped
+        })
+    }
+
+    /// All objects; lists are taken apart, a Compose file is converted.
+    fn manifests(&mut self) -> Result<Vec<(Value, Origin)>> {
+        let documents = std::mem::take(&mut self.documents);
+        if self.form == Form::Compose {
+            let Some((project, file, line)) = documents.into_iter().next() else {
+                return Ok(Vec::new());
+            };
+            let environment = self
+                .files
+                .get(".env")
+                .map(|text| dotenv(text))
+                .unwrap_or_default();
+            let name = project
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or(&self.name)
+                .to_owned();
+            let conversion = compose::convert(&project, &name, &self.files, &environment)
+                .map_err(|error| Error::from(error).at(Place::file(&*file, None)))?;
+            self.notes.extend(
+                conversion
+                    .notes
+                    .iter()
+                    .map(|note| format!("{}: {}", note.path, note.message)),
+            );
+            let origin = Origin { file, line };
+            return Ok(conversion
+                .manifests
+                .into_iter()
+                .map(|value| (value, origin.clone()))
+                .collect());
+        }
+        let mut objects = Vec::with_capacity(documents.len());
+        let mut errors = Vec::new();
+        for (value, file, line) in documents {
+            match Content::of(&value) {
+                Some(Content::Manifest) => {}
+                None if value.get("apiVersion").is_some() || value.get("kind").is_some() => {}
+                _ => {
+                    errors.push(
+                        Error::new(Code::NotAResource, "a document is no Kubernetes object: it has neither apiVersion nor kind")
+                            .at(Place::file(&*file, Some(yaml::Location { line, column: 1 }))),
+                    );
+                    continue;
+                }
+            }
+            let whole = weft_domain::design::flatten_with_paths(value);
+            match whole {
+                Ok(found) => {
+                    let single = found.len() == 1;
+                    for (path, object) in found {
+                        let line = if single && path.is_root() {
+                            line
+                        } else {
+                            self.places.add_item(&file, line, path)
+                        };
+                        objects.push((
+                            object,
+                            Origin {
+                                file: file.clone(),
+                                line,
+                            },
+                        ));
+                    }
+                }
+                Err(error) => errors.push(Error::from(error).at(Place::file(
+                    &*file,
+                    Some(yaml::Location { line, column: 1 }),
+                ))),
+            }
+        }
+        match Error::all(errors) {
+            Some(error) => Err(error),
+            None => Ok(objects),
+        }
+    }
+}
+
+/// A file as messages name it: the origin itself for a single file, below it for a folder.
+fn shown(bundle: &Bundle, path: &str) -> String {
+    if bundle.files.len() == 1 || bundle.form == Form::Compose {
+        let last = bundle.origin.rsplit('/').next().unwrap_or_default();
+        if last == path || bundle.origin == "-" || bundle.origin.contains("://") {
+            return bundle.origin.clone();
+        }
+    }
+    match bundle.origin.as_str() {
+        "-" | "." => path.to_owned(),
+        origin if bundle.form == Form::Manifest || bundle.form == Form::Design => {
+            format!("{}/{path}", origin.trim_end_matches('/'))
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// The line of the first content of a document.
+fn first_line(text: &yaml::Text<'_>) -> u32 {
+    let skipped = text
+        .text
+        .lines()
+        .take_while(|line| {
+            let line = line.trim();
+            line.is_empty()
+                || line.starts_with(['#', '%'])
+                || line == "---"
+                || line.starts_with("--- #")
+        })
+        .count();
+    u32::try_from(text.line_offset + skipped + 1).unwrap_or(u32::MAX)
+}
+
+/// `.env` beside a Compose file: lines of `NAME=value`, quotes taken off.
+fn dotenv(text: &str) -> BTreeMap<String, String> {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
+        .map(|(name, value)| {
+            let value = value.trim();
+            let quoted = ['"', '\''].iter().find_map(|quote| {
+                value
+                    .strip_prefix(*quote)
+                    .and_then(|rest| rest.strip_suffix(*quote))
+            });
+            (name.trim().to_owned(), quoted.unwrap_or(value).to_owned())
+        })
+        .collect()
+}
+
+/// Where objects stand in the texts they were read from, so that findings get line and column.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Objects that are not a document of their own: by file and the number that stands for the
+    /// line, the document's line and the path inside.
+    inside: HashMap<(Arc<str>, u32), (u32, Path)>,
+    next: u32,
+    bundle: Option<Bundle>,
+}
+
+/// Stands for a line while objects inside of one document must be told apart.
+const INSIDE: u32 = 1 << 31;
+
+impl Places {
+    fn add_item(&mut self, file: &Arc<str>, line: u32, path: Path) -> u32 {
+        let number = INSIDE + self.next;
+        self.next += 1;
+        self.inside.insert((file.clone(), number), (line, path));
+        number
+    }
+
+    fn add_design(&mut self, file: &Arc<str>, line: u32, components: usize) {
+        for index in 0..components {
+            let path = Path::root()
+                .join("components")
+                .join(index)
+                .join("configuration");
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            self.inside
+                .insert((file.clone(), INSIDE + number), (line, path));
+        }
+    }
+
+    /// Marks the objects of a design, whose line is the number of their component.
+    fn place(objects: Vec<(Value, Origin)>) -> Vec<(Value, Origin)> {
+        objects
+            .into_iter()
+            .map(|(value, mut origin)| {
+                origin.line |= INSIDE;
+                (value, origin)
+            })
+            .collect()
+    }
+
+    fn with_texts(mut self, bundle: Bundle) -> Self {
+        self.bundle = Some(bundle);
+        self
+    }
+
+    /// Replaces the line of each finding by line and column of the field it is about.
+    pub(super) fn locate(&self, findings: &mut [Finding]) {
+        let Some(bundle) = &self.bundle else {
+            for finding in findings {
+                (finding.line, finding.column) = (None, None);
+            }
+            return;
+        };
+        let mut cache: HashMap<(String, u32), Option<Positions>> = HashMap::new();
+        for finding in findings {
+            let (Some(file), Some(line)) = (finding.file.clone(), finding.line) else {
+                continue;
+            };
+            let key = (Arc::from(file.as_str()), line);
+            let (line, prefix) = self
+                .inside
+                .get(&key)
+                .cloned()
+                .unwrap_or((line, Path::root()));
+            let positions = cache
+                .entry((file.clone(), line))
+                .or_insert_with(|| positions(bundle, &file, line));
+            finding.line = Some(line);
+            let Some(positions) = positions else {
+                continue;
+            };
+            let mut path = prefix;
+            // Identity fields of a component stand beside its configuration.
+            let identity = match finding.place.segments() {
+                [Segment::Key(key)] if matches!(key.as_str(), "apiVersion" | "kind") => {
+                    path.segments().last() == Some(&Segment::Key("configuration".into()))
+                }
+                _ => false,
+            };
+            if !identity {
+                for segment in finding.place.segments() {
+                    path = match segment {
+                        Segment::Key(key) => path.join(key.as_str()),
+                        Segment::Index(index) => path.join(*index),
+                    };
+                }
+            }
+            let at = if finding.rule.is_about_key() {
+                positions.key(&path)
+            } else {
+                positions.value(&path)
+            };
+            finding.line = Some(at.line);
+            finding.column = Some(at.column);
+        }
+    }
+}
+
+fn positions(bundle: &Bundle, file: &str, line: u32) -> Option<Positions> {
+    if bundle.form == Form::Compose {
+        return None;
+    }
+    let found = bundle
+        .files
+        .iter()
+        .find(|f| shown(bundle, &f.path) == file)?;
+    let text = yaml::split(&found.text).find(|text| first_line(text) == line)?;
+    Some(Positions::of(&text))
+}

@@ -1,0 +1,178 @@
+//! Judges manifests: identities, schemas, and how they fit together.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use weft_domain::{
+    check::{self, Finding, Rule, Severity},
+    model::{Catalog, CustomKinds, Model},
+    resource::{Origin, ResourceSet},
+    schema::Schema,
+    yaml::{self, Limits},
+};
+
+use super::read::{self, Manifests};
+use crate::{
+    api::design::{Schemas, ValidateDesign, ValidationReport},
+    error::{Code, Error, Place, Result, from},
+    service::{Services, model},
+};
+
+/// Checks a design.
+///
+/// # Errors
+/// When it can't be read; what is wrong with it is in the report.
+pub async fn validate(services: &Services, request: ValidateDesign) -> Result<ValidationReport> {
+    let manifests = read::manifests(services, request.design).await?;
+    let name = manifests.name.clone();
+    let judged = Judged::new(manifests, request.schemas, None)?;
+    let valid = judged.errors().next().is_none();
+    Ok(ValidationReport {
+        design: name,
+        model: judged.model,
+        valid,
+        resources: u32::try_from(judged.set.len()).unwrap_or(u32::MAX),
+        checked: judged
+            .set
+            .iter()
+            .map(|resource| resource.id.to_string())
+            .collect(),
+        findings: judged.findings,
+    })
+}
+
+/// Manifests with all that was found about them.
+pub(super) struct Judged {
+    /// The resources.
+    pub(super) set: ResourceSet,
+    /// What was found, in the order of the texts.
+    pub(super) findings: Vec<Finding>,
+    /// Name and version of the model that was checked against.
+    pub(super) model: String,
+    places: read::Places,
+}
+
+impl Judged {
+    /// Judges manifests.
+    pub(super) fn new(
+        manifests: Manifests,
+        schemas: Schemas,
+        namespace: Option<&str>,
+    ) -> Result<Self> {
+        let catalog = catalog(&manifests.objects, schemas)?;
+        let mut findings = Vec::new();
+        let mut last: Option<(String, String, Option<Schema>)> = None;
+        for (object, origin) in &manifests.objects {
+            let (Some(api_version), Some(kind)) =
+                (text(object, "apiVersion"), text(object, "kind"))
+            else {
+                continue;
+            };
+            // Objects of one kind mostly stand together.
+            let same = matches!(&last, Some((a, k, _)) if a == api_version && k == kind);
+            if !same {
+                let found = catalog.find(api_version, kind).map(|(_, schema)| schema);
+                last = Some((api_version.to_owned(), kind.to_owned(), found));
+            }
+            if let Some(schema) = last.as_ref().and_then(|(_, _, schema)| schema.as_ref()) {
+                schema.check(object, &mut |violation| {
+                    findings.push(Finding::of_violation(violation, object, origin));
+                });
+            } else {
+                let unknown = catalog.explain(api_version, kind);
+                findings.push(Finding::of_unknown_kind(&unknown, object, origin));
+            }
+        }
+        let scope = |api_version: &str, kind: &str| catalog.is_namespaced(api_version, kind);
+        let (set, identity) = ResourceSet::from_manifests(manifests.objects, &scope, namespace);
+        findings.extend(identity);
+        findings.extend(check::check(&set));
+        manifests.places.locate(&mut findings);
+        sort(&mut findings);
+        Ok(Self {
+            set,
+            findings,
+            model: catalog.models().last().map_or_else(String::new, |model| {
+                format!("{} {}", model.name(), model.version())
+            }),
+            places: manifests.places,
+        })
+    }
+
+    /// Findings that make the design unusable.
+    pub(super) fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Fails with every finding of severity error.
+    pub(super) fn refuse(&self) -> Result<()> {
+        self.refuse_but(&[])
+    }
+
+    /// Fails with every finding of severity error, except those of some rules.
+    pub(super) fn refuse_but(&self, accepted: &[Rule]) -> Result<()> {
+        let errors = self
+            .errors()
+            .filter(|finding| !accepted.contains(&finding.rule));
+        match Error::all(errors.map(from::finding)) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives further findings their places.
+    pub(super) fn locate(&self, findings: &mut [Finding]) {
+        self.places.locate(findings);
+    }
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        (&a.file, a.line, a.column, a.rule, &a.message)
+            .cmp(&(&b.file, b.line, b.column, b.rule, &b.message))
+    });
+}
+
+fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str)
+}
+
+/// The schemas that count: the design's own CRDs, then extra ones, then a cluster's or the
+/// built-in model.
+fn catalog(objects: &[(Value, Origin)], schemas: Schemas) -> Result<Catalog> {
+    let mut catalog = match &schemas.model {
+        Some(archive) => {
+            let bytes = model::decode(archive)?;
+            Catalog::of(Arc::new(Model::from_archive(&bytes)?))
+        }
+        None => Catalog::builtin(),
+    };
+    let mut own = CustomKinds::default();
+    for (object, origin) in objects {
+        if CustomKinds::is_crd(object) {
+            own.add_crd(object).map_err(|error| {
+                Error::new(Code::Invalid, error.to_string()).at(Place::file(&*origin.file, None))
+            })?;
+        }
+    }
+    if !own.kinds().is_empty() {
+        catalog.add_own(own);
+    }
+    for archive in schemas.archives {
+        catalog.add_archive(&model::decode(&archive)?)?;
+    }
+    if let Some(bundle) = schemas.extra {
+        for file in &bundle.files {
+            for document in yaml::split(&file.text) {
+                let parsed = yaml::parse(&document, &Limits::DESIGN)
+                    .map_err(|error| from::yaml(&error, &file.path))?;
+                if let Some(value) = parsed {
+                    catalog.add_file(&file.path, &value)?;
+                }
+            }
+        }
+    }
+    Ok(catalog)
+}

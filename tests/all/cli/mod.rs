@@ -1,0 +1,3 @@
+//! Transcripts: what is typed, then exactly what the user sees.
+
+mod design;

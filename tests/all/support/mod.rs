@@ -1,0 +1,187 @@
+//! What tests stand on: a sandbox with a home of its own in which the program runs with a clean
+//! environment, a fixed clock and counted ids, so that the same run gives the same bytes.
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The program under test.
+pub const WEFTCTL: &str = env!("CARGO_BIN_EXE_weftctl");
+
+/// A small application, valid, of several kinds.
+pub const SHOP: &str = include_str!("../../../testdata/manifests/shop.yaml");
+
+/// A folder with a home, in which the program runs.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// One that holds `shop.yaml`, imported as the design `shop`.
+    pub fn with_shop() -> Self {
+        let sandbox = Self::new();
+        sandbox.write("shop.yaml", SHOP);
+        sandbox.run(["design", "import", "shop.yaml"]).succeeds();
+        sandbox
+    }
+
+    /// The folder, which is also the working folder of the program.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path below the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Our own home: store, state, configuration.
+    pub fn home(&self) -> PathBuf {
+        self.path("home/weft")
+    }
+
+    /// Writes a file below the folder.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// The program with a clean environment, not started yet.
+    pub fn command<I, S>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new(WEFTCTL);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("WEFT_HOME", self.home())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            .env("TMPDIR", std::env::temp_dir())
+            .env("WEFT_TEST_NOW", "2026-01-02T03:04:05Z")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run<I, S>(&self, arguments: I) -> Run
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.finish(&mut self.command(arguments), None)
+    }
+
+    /// Runs the program with a text on standard input.
+    pub fn run_with<I, S>(&self, arguments: I, stdin: &[u8]) -> Run
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.finish(&mut self.command(arguments), Some(stdin))
+    }
+
+    /// Runs a prepared command to its end.
+    pub fn finish(&self, command: &mut Command, stdin: Option<&[u8]>) -> Run {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if stdin.is_some() {
+            command.stdin(Stdio::piped());
+        }
+        let shown = format!("{command:?}");
+        let mut child = command.spawn().expect("the program starts");
+        if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
+            let text = text.to_owned();
+            // The program may end before it has read everything.
+            std::thread::spawn(move || drop(pipe.write_all(&text)));
+        }
+        let output = child.wait_with_output().expect("the program ends");
+        Run {
+            command: shown,
+            code: output.status.code(),
+            stdout: self.redact(&String::from_utf8_lossy(&output.stdout)),
+            stderr: self.redact(&String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Replaces the sandbox's own path.
+    fn redact(&self, text: &str) -> String {
+        text.replace(&self.folder.path().display().to_string(), "[SANDBOX]")
+    }
+}
+
+/// What a run of the program gave.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The command line, for messages of failed tests.
+    pub command: String,
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Demands exit 0.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        self.ends(0)
+    }
+
+    /// Demands an exit code.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Demands an exit code and our error code on standard error.
+    #[track_caller]
+    pub fn fails(self, exit: i32, code: &str) -> Self {
+        assert!(self.stderr.contains(code), "expected {code}: {self}");
+        self.ends(exit)
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// The transcript: exit code, standard output, standard error.
+    pub fn transcript(&self) -> String {
+        let mut text = format!(
+            "exit {}\n",
+            self.code.map_or("-".into(), |code| code.to_string())
+        );
+        for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !stream.is_empty() {
+                text.extend(["--- ", name, "\n", stream]);
+            }
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n{}", self.command, self.transcript())
+    }
+}
