@@ -1,7 +1,7 @@
 //! The root of the command line: global flags and nouns, and the way from arguments to an exit
 //! code. Rules that hold for every flag are put into the tree here, once.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use crate::{
     name = "weftctl",
     bin_name = "weftctl",
     disable_help_subcommand = true,
-    disable_version_flag = true,
+    version,
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
@@ -77,6 +77,9 @@ pub struct Global {
     #[arg(long, global = true, hide_short_help = true, value_name = "DURATION")]
     pub request_timeout: Option<String>,
 }
+
+/// How long a command may take to end after the first signal; a server may finish its requests.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// The nouns, and the closed list of commands without one.
 #[derive(Subcommand, Debug)]
@@ -195,7 +198,7 @@ fn run(arguments: &[OsString]) -> i32 {
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
                 let signals = crate::context::watch_signals(cx.cancel.clone(), cx.signal.clone());
-                let outcome = cli.command.run(&cx).await;
+                let outcome = until_interrupted(cli.command.run(&cx), &cx).await;
                 cx.finish().await;
                 signals.abort();
                 outcome
@@ -209,6 +212,22 @@ fn run(arguments: &[OsString]) -> i32 {
     match outcome {
         Ok(outcome) => deliver(&cx, &outcome),
         Err(error) => fail(&cx.terminal, Some(&cx.format), &error),
+    }
+}
+
+/// Lets a command end by itself after the first signal, but not for ever: what it was doing is
+/// undone with the process, because every write is whole or not at all.
+async fn until_interrupted(
+    command: impl Future<Output = Result<Outcome>>,
+    cx: &Context,
+) -> Result<Outcome> {
+    let overdue = async {
+        cx.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        outcome = command => outcome,
+        () = overdue => Err(cx.interrupted().unwrap_or_else(|| Error::internal("cancelled"))),
     }
 }
 

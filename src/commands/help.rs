@@ -31,7 +31,7 @@ impl View for HelpText {
     const KIND: &'static str = "HelpText";
 
     fn human(&self) -> Human {
-        Human::Text(self.text.clone())
+        Human::Page(self.text.clone())
     }
 
     fn names(&self) -> Vec<String> {
@@ -118,7 +118,10 @@ fn environment() -> String {
             "WEFT_CONTEXT",
             "kubeconfig contexts, separated by commas (--context)",
         ),
-        ("WEFT_PAGER", "the pager of help on a terminal; then PAGER"),
+        (
+            "WEFT_PAGER",
+            "the pager of long help on a terminal; then PAGER; cat for none",
+        ),
     ];
     let settings = KEYS.iter().map(|key| (key.variable, key.help));
     let standard = [

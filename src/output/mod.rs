@@ -9,6 +9,7 @@
 //! * `format`: the values of `-o`
 //! * `human`: ages, durations, sizes, lists
 //! * `jsonpath`, `template`: `-o jsonpath=…` and `-o template=…`
+//! * `pager`: long help on a terminal
 //! * `progress`: what is being done, on stderr
 //! * `prompt`: questions
 //! * `table`: rows and columns
@@ -20,6 +21,7 @@ mod failure;
 mod format;
 pub mod human;
 pub mod jsonpath;
+mod pager;
 pub mod progress;
 pub mod prompt;
 pub mod table;
@@ -75,6 +77,8 @@ pub enum Human {
     Table(Table),
     /// Lines; text from outside in it is escaped when it is printed.
     Text(String),
+    /// Lines to be read at leisure: through a pager on a terminal that is too small for them.
+    Page(String),
 }
 
 /// A [`View`] whose type is forgotten, so that commands can return `Box<dyn Printable>`.
@@ -189,6 +193,14 @@ pub fn print(
                 Human::Table(table) => terminal.data(|out| table.write(out, layout))?,
                 Human::Text(text) => {
                     terminal.data(|out| out.write_all(escape::block(&text).as_bytes()))?
+                }
+                Human::Page(text) => {
+                    let text = escape::block(&text).into_owned();
+                    if pager::show(&text, terminal) {
+                        Delivered::All
+                    } else {
+                        terminal.data(|out| out.write_all(text.as_bytes()))?
+                    }
                 }
             }
         }

@@ -61,6 +61,10 @@ pub struct Surroundings {
     pub stderr: Stream,
     /// The terminal's width in columns, if there is one.
     pub width: Option<u16>,
+    /// The terminal's height in lines, if there is one.
+    pub height: Option<u16>,
+    /// `WEFT_PAGER`, else `PAGER`.
+    pub pager: Option<String>,
     /// `NO_COLOR`.
     pub no_color: Option<String>,
     /// `CLICOLOR_FORCE`.
@@ -85,6 +89,7 @@ impl Surroundings {
             stdout: Stream::of(&stdout),
             stderr: Stream::of(&stderr),
             width: size.map(|(_, columns)| columns),
+            height: size.map(|(lines, _)| lines),
             ..Self::default()
         }
         .with_variables(|name| std::env::var(name).ok())
@@ -95,6 +100,7 @@ impl Surroundings {
     pub fn with_variables(self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name| lookup(name).filter(|value| !value.is_empty());
         Self {
+            pager: get("WEFT_PAGER").or_else(|| get("PAGER")),
             no_color: get("NO_COLOR"),
             clicolor_force: get("CLICOLOR_FORCE"),
             term: get("TERM"),
@@ -368,6 +374,16 @@ impl Terminal {
     pub fn table_width(&self) -> Option<u16> {
         self.stdout_is_terminal()
             .then(|| self.surroundings.width.unwrap_or(DEFAULT_WIDTH))
+    }
+
+    /// Returns the height of the terminal in lines, if there is one.
+    pub fn height(&self) -> Option<u16> {
+        self.surroundings.height
+    }
+
+    /// Returns the pager that the user chose.
+    pub fn pager(&self) -> Option<&str> {
+        self.surroundings.pager.as_deref()
     }
 
     /// Tells whether `-q` was given.

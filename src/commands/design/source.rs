@@ -184,16 +184,21 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// The contexts: flags, then `WEFT_CONTEXT`.
+    /// The contexts: flags, then `WEFT_CONTEXT`, then the clusters of the named context in use.
     pub(crate) fn contexts(&self, cx: &Context) -> Vec<String> {
         if !self.context.is_empty() {
             return self.context.clone();
         }
-        let variable = cx.surrounding.variable("WEFT_CONTEXT").unwrap_or_default();
-        variable
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect()
+        match cx.surrounding.variable("WEFT_CONTEXT") {
+            Some(names) => names
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            None => match cx.config.current_context() {
+                Some((_, context)) => context.clusters.clone(),
+                None => Vec::new(),
+            },
+        }
     }
 }

@@ -138,11 +138,11 @@ impl Drop for Claim {
 }
 
 fn open_lock(home: &Home) -> std::io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(home.state().join("server.lock"))
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(home.state().join("server.lock"))
 }
 
 fn is_locked(home: &Home) -> bool {

@@ -358,7 +358,11 @@ impl Work<'_> {
             Form::Kustomization => kustomize::from_text(self, name, main).await,
             Form::Compose => {
                 let (name, beside) = match folder {
-                    Some(folder) => (file::folder_name(&folder), Beside::Folder(folder)),
+                    // `compose.yaml` says nothing; its folder is the project's name.
+                    Some(folder) if source::is_compose_name(&main.path) => {
+                        (file::folder_name(&folder), Beside::Folder(folder))
+                    }
+                    Some(folder) => (name, Beside::Folder(folder)),
                     None => (name, Beside::Nowhere),
                 };
                 self.blocking(move |_| Ok(compose::gather(name, origin, main, &beside, Vec::new())))
