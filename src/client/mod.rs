@@ -41,7 +41,22 @@ impl Client {
     /// What the server answers, or why there's no answer.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply> {
         let (path, body) = encode(request)?;
-        let response = self.transport.send(R::METHOD, &path, body, None).await?;
+        self.exchange::<R>(&path, body).await
+    }
+
+    /// Like [`Client::call`], but lets go of the request, which may hold a whole source, before
+    /// the answer is waited for.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn hand_over<R: Request>(&self, request: R) -> Result<R::Reply> {
+        let (path, body) = encode(&request)?;
+        drop(request);
+        self.exchange::<R>(&path, body).await
+    }
+
+    async fn exchange<R: Request>(&self, path: &str, body: Option<Vec<u8>>) -> Result<R::Reply> {
+        let response = self.transport.send(R::METHOD, path, body, None).await?;
         let status = response.status();
         let bytes = transport::read(response).await?;
         if status.is_success() {

@@ -105,9 +105,19 @@ fn exit_codes() -> String {
     text
 }
 
-fn environment() -> String {
+/// The text of the topic `environment`.
+pub(super) fn environment() -> String {
     use std::fmt::Write;
     let mut text = String::from("Environment variables:\n\n");
+    for (name, help) in variables() {
+        let _ = writeln!(text, "  {name}\n      {help}");
+    }
+    text.push_str("\nAn empty variable counts as unset. Booleans are 1, 0, true or false.\n");
+    text
+}
+
+/// The environment variables that count, with a line on each: our own by name, then the others.
+pub(super) fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     let own = [
         (
             "WEFT_HOME",
@@ -143,11 +153,7 @@ fn environment() -> String {
     ];
     let mut rows: Vec<(&str, &str)> = own.into_iter().chain(settings).collect();
     rows.sort_unstable();
-    for (name, help) in rows.into_iter().chain(standard) {
-        let _ = writeln!(text, "  {name}\n      {help}");
-    }
-    text.push_str("\nAn empty variable counts as unset. Booleans are 1, 0, true or false.\n");
-    text
+    rows.into_iter().chain(standard)
 }
 
 fn formats() -> String {

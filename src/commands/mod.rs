@@ -7,6 +7,7 @@ pub mod design;
 pub mod explain;
 pub mod help;
 pub mod model;
+pub mod reference;
 pub mod schema;
 pub mod system;
 pub mod version;

@@ -8,12 +8,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+            let distance = distance(&lower, &candidate.to_lowercase());
             (distance, candidate)
         })
         .filter(|(distance, candidate)| *distance <= limit && *candidate != word)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// Counts the typing errors (insert, delete, replace, swap) between two words.
+pub fn distance(a: &str, b: &str) -> usize {
+    strsim::damerau_levenshtein(a, b)
 }
 
 #[cfg(test)]

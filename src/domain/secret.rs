@@ -73,6 +73,21 @@ pub fn mask(document: &mut Value) {
     }
 }
 
+/// Masks a document whose secret values were taken out: [`MASK`] stands in each empty place, so that
+/// what is hidden doesn't look as if it weren't there.
+pub fn mask_taken(document: &mut Value) {
+    let mut search = Search {
+        empty: true,
+        ..Search::default()
+    };
+    search.value(document);
+    for at in search.found {
+        if let Some(value) = find_mut(document, &at) {
+            *value = MASK.into();
+        }
+    }
+}
+
 /// Replaces every secret value of a design by [`MASK`].
 pub fn mask_design(design: &mut Design) {
     for at in design_places(design) {
@@ -220,7 +235,7 @@ fn design_places(design: &Design) -> Vec<Vec<Step>> {
             }
             search.at.push(Step::Key(key.into()));
             if key == "configuration" && secret {
-                search.secret_body(part);
+                search.secret_body(part, true);
             } else if key == "metadata" && secret {
                 search.secret_instance(part);
             } else {
@@ -256,6 +271,8 @@ fn is_core_secret(api_version: Option<&str>, kind: &str) -> bool {
 struct Search {
     at: Vec<Step>,
     found: Vec<Vec<Step>>,
+    /// Whether empty places count.
+    empty: bool,
 }
 
 impl Search {
@@ -290,7 +307,9 @@ impl Search {
         let version = text(map, "apiVersion");
         let kind = text(map, "kind").unwrap_or_default();
         if is_core_secret(version.as_deref(), &kind) {
-            return self.secret_body(map);
+            // A mere reference to a Secret has no metadata; its fields are not secret.
+            let whole = version.is_some() && map.get("metadata").is_some_and(Value::is_object);
+            return self.secret_body(map, whole);
         }
         let component = map.get("component").and_then(Value::as_object);
         let of_secret = component.is_some_and(|inner| {
@@ -305,11 +324,13 @@ impl Search {
         let list = kind == "SecretList" && matches!(version.as_deref(), None | Some("" | "v1"));
         for (key, value) in map {
             self.down(key, |search| match (key.as_str(), value) {
-                ("configuration", Value::Object(body)) if of_secret => search.secret_body(body),
+                ("configuration", Value::Object(body)) if of_secret => {
+                    search.secret_body(body, true);
+                }
                 ("metadata", Value::Object(metadata)) if of_secret => {
                     search.secret_instance(metadata);
                 }
-                ("settings", Value::Object(body)) if service => search.secret_body(body),
+                ("settings", Value::Object(body)) if service => search.secret_body(body, true),
                 ("annotations", Value::Object(annotations)) if service => {
                     search.annotations(annotations);
                 }
@@ -317,7 +338,7 @@ impl Search {
                     for (index, item) in items.iter().enumerate() {
                         search.at.push(Step::Index(index));
                         match item {
-                            Value::Object(item) => search.secret_body(item),
+                            Value::Object(item) => search.secret_body(item, true),
                             other => search.value(other),
                         }
                         search.at.pop();
@@ -328,17 +349,26 @@ impl Search {
         }
     }
 
-    /// The body of a Secret.
-    fn secret_body(&mut self, map: &Object) {
+    /// The body of a Secret. Where it is certain to be one, every field that isn't known to be harmless
+    /// counts as secret: `stringdata` is a misspelt `stringData`.
+    fn secret_body(&mut self, map: &Object, certain: bool) {
+        let is_secret = |key: &str| {
+            matches!(key, "data" | "stringData")
+                || certain
+                    && !matches!(
+                        key,
+                        "apiVersion" | "kind" | "metadata" | "type" | "immutable"
+                    )
+        };
         for (key, value) in map {
             self.down(key, |search| match (key.as_str(), value) {
-                ("data" | "stringData", Value::Object(entries)) => {
+                (key, Value::Object(entries)) if is_secret(key) => {
                     for (key, value) in entries {
                         search.down(key, |search| search.leaf(value));
                     }
                 }
                 // Malformed, and no less secret for that.
-                ("data" | "stringData", value) => search.leaf(value),
+                (key, value) if is_secret(key) => search.leaf(value),
                 ("metadata", Value::Object(metadata)) => {
                     for (key, value) in metadata {
                         search.down(key, |search| match (key.as_str(), value) {
@@ -356,7 +386,7 @@ impl Search {
     fn secret_instance(&mut self, metadata: &Object) {
         for (key, value) in metadata {
             self.down(key, |search| match (key.as_str(), value) {
-                ("instanceDetails", Value::Object(body)) => search.secret_body(body),
+                ("instanceDetails", Value::Object(body)) => search.secret_body(body, true),
                 _ => search.value(value),
             });
         }
@@ -369,7 +399,7 @@ impl Search {
     }
 
     fn leaf(&mut self, value: &Value) {
-        if !value.is_null() {
+        if self.empty || !value.is_null() {
             self.found.push(self.at.clone());
         }
     }
@@ -413,6 +443,13 @@ mod tests {
             "not secret"
         );
 
+        let mut taken = document();
+        assert!(!take(&mut taken).is_empty());
+        mask_taken(&mut taken);
+        let configuration = &taken["components"][0]["configuration"];
+        assert_eq!(configuration["data"]["password"], MASK);
+        assert_eq!(configuration["stringData"]["url"], MASK);
+
         let mut design = design();
         mask_design(&mut design);
         assert_eq!(design.to_value()["components"], {
@@ -439,6 +476,16 @@ mod tests {
             (secret(json!({"data": ["CANARY"]})), 1),
             (secret(json!({"data": {"a": {"b": "CANARY"}}})), 1),
             (secret(json!({"data": null, "stringData": {}})), 0),
+            (
+                secret(
+                    json!({"metadata": {"name": "web"}, "type": "Opaque", "stringdata": {"a": "CANARY"}}),
+                ),
+                1,
+            ),
+            (
+                json!({"ref": {"apiVersion": "v1", "kind": "Secret", "name": "web"}}),
+                0,
+            ),
             (secret(json!({"type": "Opaque"})), 0),
             (
                 secret(

@@ -180,7 +180,11 @@ impl From<store::Error> for Error {
 
 impl From<design::Error> for Error {
     fn from(error: design::Error) -> Self {
-        let mapped = Self::new(Code::BadDesign, error.to_string());
+        let code = match &error {
+            design::Error::Dependency { .. } => Code::BadDependency,
+            _ => Code::BadDesign,
+        };
+        let mapped = Self::new(code, error.to_string());
         match error.path() {
             Some(path) => mapped.at(Place::object(path.to_string())),
             None => mapped,

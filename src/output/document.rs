@@ -4,7 +4,6 @@
 //! carries a raw character that could act on a terminal: JSON spells them `\u009b`, YAML quotes
 //! them.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -49,75 +48,7 @@ pub fn write_compact_json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T)
 
 /// Writes a value as YAML.
 pub fn write_yaml(out: &mut dyn Write, value: &Value) -> io::Result<()> {
-    out.write_all(yaml(value).as_bytes())
-}
-
-/// Put before a string to have the library quote it: the byte order mark is always escaped, the
-/// unassigned character after it never.
-const QUOTE: &str = "\u{feff}\u{e0fff}";
-
-/// What stands before that character in the output: the opening quote and the escaped mark.
-/// Inside a string the quote would have a backslash before it.
-const QUOTED: &str = "\"\\uFEFF";
-
-/// Returns a value as YAML without raw characters that act on a terminal.
-///
-/// The library escapes controls but leaves bidirectional overrides and invisible characters raw.
-/// A string with one of them is therefore forced into double quotes by a mark (the library's own
-/// wrapper for that doesn't reach keys), and then, as they stand nowhere else, each is spelled as
-/// an escape.
-fn yaml(value: &Value) -> String {
-    let text = weft_domain::yaml::to_string(value);
-    if !text.contains(escape::is_invisible) {
-        return text;
-    }
-    let text = weft_domain::yaml::to_string(&marked(value));
-    let mut safe = String::with_capacity(text.len() + 16);
-    let mut rest = text.as_str();
-    // Where a mark was taken away: the next one there belongs to the string.
-    let mut opened = None;
-    while let Some(at) = rest.find(escape::is_invisible) {
-        let (before, from) = rest.split_at(at);
-        let mut after = from.chars();
-        let code = after.next().map_or(0, u32::from);
-        safe.push_str(before);
-        rest = after.as_str();
-        let unquoted = safe.strip_suffix(QUOTED).map(str::len);
-        match (code, unquoted) {
-            (0xe_0fff, Some(length))
-                if opened != Some(length) && !safe[..length].ends_with('\\') =>
-            {
-                opened = Some(length);
-                safe.truncate(length);
-                safe.push('"');
-            }
-            // Writing to a string cannot fail.
-            (..=0xffff, _) => _ = write!(safe, "\\u{code:04X}"),
-            _ => _ = write!(safe, "\\U{code:08X}"),
-        }
-    }
-    safe.push_str(rest);
-    safe
-}
-
-/// Returns a copy in which each string with an invisible character begins with [`QUOTE`].
-fn marked(value: &Value) -> Value {
-    let mark = |text: &String| {
-        if text.contains(escape::is_invisible) {
-            format!("{QUOTE}{text}")
-        } else {
-            text.clone()
-        }
-    };
-    match value {
-        Value::String(text) => Value::String(mark(text)),
-        Value::Array(items) => items.iter().map(marked).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| (mark(key), marked(value)))
-            .collect(),
-        other => other.clone(),
-    }
+    out.write_all(weft_domain::yaml::to_string(value).as_bytes())
 }
 
 fn serialize<T: Serialize + ?Sized>(
@@ -230,6 +161,7 @@ mod tests {
 
     #[test]
     fn a_string_that_looks_like_our_mark_survives_in_yaml() {
+        const QUOTE: &str = "\u{feff}\u{e0fff}";
         for text in [
             QUOTE.to_owned(),
             format!("{QUOTE}{QUOTE}"),
@@ -239,7 +171,7 @@ mod tests {
         ] {
             let value =
                 serde_json::json!({ text.as_str(): [text.as_str(), {"plain": "\"\\uFEFF"}] });
-            let yaml = yaml(&value);
+            let yaml = weft_domain::yaml::to_string(&value);
             assert!(!yaml.contains(escape::is_invisible));
             assert_eq!(
                 weft_domain::yaml::parse_one(&yaml, &weft_domain::yaml::Limits::STREAM).unwrap(),
@@ -263,7 +195,7 @@ mod tests {
                 format!("{}{c}", "word ".repeat(40)),
             ] {
                 let value = serde_json::json!({ text.as_str(): [text.as_str()] });
-                let yaml = yaml(&value);
+                let yaml = weft_domain::yaml::to_string(&value);
                 assert!(
                     !yaml
                         .chars()

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub(crate) use weft_domain::yaml::is_invisible;
+
 /// Escapes everything that could act on a terminal, line breaks and tabs included.
 pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, is_unsafe)
@@ -21,25 +23,6 @@ pub fn block(text: &str) -> Cow<'_, str> {
 /// Tells whether a character acts on a terminal or on the order of what is read, or isn't seen.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_invisible(c)
-}
-
-/// Tells whether a character beyond the controls is invisible or reorders its neighbours.
-pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}'                       // soft hyphen
-        | '\u{34f}'                    // combining grapheme joiner
-        | '\u{61c}'                    // Arabic letter mark
-        | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
-        | '\u{17b4}' | '\u{17b5}'      // Khmer inherent vowels
-        | '\u{180b}'..='\u{180f}'      // Mongolian selectors and vowel separator
-        | '\u{200b}'..='\u{200f}'      // zero width, left-to-right and right-to-left marks
-        | '\u{2028}'..='\u{202e}'      // line and paragraph separators, overrides
-        | '\u{2060}'..='\u{206f}'      // joiners, invisible operators, isolates, old format characters
-        | '\u{feff}'                   // byte order mark
-        | '\u{fff0}'..='\u{fffb}'      // unassigned specials, interlinear annotations
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' // shorthand and music controls
-        | '\u{e0000}'..='\u{e0fff}'    // tags and further selectors
-    )
 }
 
 fn escape(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {

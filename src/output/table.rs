@@ -176,7 +176,7 @@ fn write_fitted(
         .map(|(widest, headed)| *headed.max(widest.min(&LEAST)))
         .collect();
     if least.iter().sum::<usize>() + gaps > usize::from(width) {
-        return write_blocks(out, headings, rows);
+        return write_blocks(out, headings, rows, usize::from(width));
     }
     let rows = rows.iter().map(|row| {
         row.iter()
@@ -208,23 +208,55 @@ fn write_fitted(
     Ok(())
 }
 
-/// Writes each row as a block of lines, for a terminal too narrow for columns. The terminal wraps.
-fn write_blocks(out: &mut dyn Write, headings: &[String], rows: &[Vec<String>]) -> io::Result<()> {
+/// Writes each row as a block of lines, for a terminal too narrow for columns. A word that doesn't
+/// fit beside its heading gets a line of its own and stays whole, so that it can be copied.
+fn write_blocks(
+    out: &mut dyn Write,
+    headings: &[String],
+    rows: &[Vec<String>],
+    width: usize,
+) -> io::Result<()> {
+    let gap = usize::from(GAP);
     let widest = headings
         .iter()
         .map(|heading| measure_text_width(heading))
         .max()
         .unwrap_or(0);
+    let indent = widest + gap;
+    let room = width.saturating_sub(indent);
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
         for (heading, cell) in headings.iter().zip(row) {
-            let pad = widest - measure_text_width(heading) + usize::from(GAP);
-            writeln!(out, "{heading}{:pad$}{cell}", "")?;
+            let pad = indent - measure_text_width(heading);
+            for (number, line) in wrap(cell, room).iter().enumerate() {
+                let fits = measure_text_width(line) <= room;
+                match (number, fits) {
+                    (0, true) => writeln!(out, "{heading}{:pad$}{line}", "")?,
+                    (0, false) => writeln!(out, "{heading}\n{:gap$}{line}", "")?,
+                    (_, true) => writeln!(out, "{:indent$}{line}", "")?,
+                    (_, false) => writeln!(out, "{:gap$}{line}", "")?,
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// Breaks a text at blanks into lines of at most `width` columns; a longer word is a line.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -340,6 +372,30 @@ mod tests {
             ),
             "NAME       web\nKIND       Deployment\nNAMESPACE  shop\nVERSION    0.0.2\nSTATUS     Ready\nAGE        5m\n\n\
              NAME       db\nKIND       StatefulSet\nNAMESPACE  shop\nVERSION    0.0.2\nSTATUS     Progressing\nAGE        5m\n"
+        );
+    }
+
+    #[test]
+    fn blocks_wrap_at_blanks_and_keep_words_whole() {
+        let mut table =
+            Table::new(["NAME", "KIND", "NAMESPACE", "VERSION", "NOTE"].map(Column::new));
+        table.row([
+            "23f8f3b2-95b1-4ab6-bed0-f2238a078e19",
+            "Deployment",
+            "shop",
+            "0.0.2",
+            "takes orders from the shop front",
+        ]);
+        assert_eq!(
+            text(
+                &table,
+                Layout {
+                    width: Some(40),
+                    ..Layout::default()
+                }
+            ),
+            "NAME\n  23f8f3b2-95b1-4ab6-bed0-f2238a078e19\nKIND       Deployment\nNAMESPACE  shop\n\
+             VERSION    0.0.2\nNOTE       takes orders from the shop\n           front\n"
         );
     }
 

@@ -130,6 +130,17 @@ impl Gate {
     /// Lets a request in that names this server, comes from no web page of another origin, and
     /// carries the token.
     fn admit(&self, headers: &HeaderMap) -> Result<()> {
+        // hyper's own limit bounds its buffer; what one read brings may be more.
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+            .sum();
+        if size > HEAD_LIMIT {
+            return Err(Error::new(
+                Code::OverLimit,
+                format!("the headers of the request have {size} bytes, the limit is {HEAD_LIMIT}"),
+            ));
+        }
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let port = self.address.port();
         let own = |host: &str| {
@@ -156,15 +167,28 @@ impl Gate {
         }
         let token = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         match token {
-            Some(token) if self.token.is(token) => Ok(()),
-            Some(_) => Err(Error::new(
-                Code::TokenRefused,
-                "the token is not this server's",
+            Some(token) if self.token.is(token) => {}
+            Some(_) => {
+                return Err(Error::new(
+                    Code::TokenRefused,
+                    "the token is not this server's",
+                ));
+            }
+            None => {
+                return Err(Error::new(
+                    Code::TokenRefused,
+                    "the request carries no token",
+                ));
+            }
+        }
+        // What is announced to be too large isn't waited for; the rest is counted as it comes.
+        let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+        match length {
+            Some(length) if length > BODY_LIMIT => Err(Error::new(
+                Code::OverLimit,
+                format!("the body of the request has {length} bytes, the limit is {BODY_LIMIT}"),
             )),
-            None => Err(Error::new(
-                Code::TokenRefused,
-                "the request carries no token",
-            )),
+            _ => Ok(()),
         }
     }
 }

@@ -135,7 +135,12 @@ where
                 };
                 meta.clone()
             };
-            if record {
+            // A damaged store is left as it is.
+            let damaged = matches!(
+                &last,
+                Event::Failed { error } if error.code() == Code::StoreDamaged
+            );
+            if record && !damaged {
                 let outcome = match &last {
                     Event::Succeeded { outcome } => outcome.clone(),
                     _ => serde_json::Value::Null,

@@ -757,25 +757,10 @@ fn near(key: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     let allowed = (key.chars().count() / 3).max(1);
     let mut close: Vec<_> = names
         .filter_map(|name| {
-            let distance = distance(&key, &name.to_lowercase());
+            let distance = weft_domain::near::distance(&key, &name.to_lowercase());
             (distance <= allowed).then_some((distance, name))
         })
         .collect();
     close.sort();
     close.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// Counts the edits (insert, delete, replace) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -254,7 +254,12 @@ async fn reopen(options: &Options, copied: &Path) -> Result<Option<SqliteConnect
             }
             Ok(4) => return Ok(Some(connection)),
             // Readable to the last page and not ours: there is nothing to salvage here.
-            Ok(_) if header.application_id != APPLICATION_ID && attempt == Repair::Nothing => {
+            // An empty file is nobody's.
+            Ok(_)
+                if header.application_id != APPLICATION_ID
+                    && attempt == Repair::Nothing
+                    && files::size(&options.path) > 0 =>
+            {
                 return Err(Error::Foreign {
                     path: options.path.clone(),
                     application_id: header.application_id,

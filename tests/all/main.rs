@@ -2,7 +2,23 @@
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(missing_docs, reason = "tests are sentences")]
+#![allow(
+    clippy::pedantic,
+    clippy::type_complexity,
+    reason = "tables of cases are long, and nobody calls them"
+)]
 
+mod bad_input;
 mod cli;
-#[expect(dead_code, reason = "methods come into use one by one")]
+mod cluster;
+mod exit_codes;
+#[cfg(target_os = "linux")]
+mod faults;
+mod forms;
+mod generated;
+mod harness;
+mod install;
+mod seeded;
+mod server;
 mod support;
+mod yaml;

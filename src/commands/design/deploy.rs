@@ -20,14 +20,14 @@ use crate::{
     after_help = "Examples:\n  weftctl design deploy shop.yaml --dry-run=client\n  weftctl design deploy shop.yaml --dry-run=client -o json"
 )]
 pub(super) struct Deploy {
-    #[command(flatten)]
-    design: DesignArgs,
     /// Only plan: client asks no cluster
     #[arg(long, value_name = "WHERE", value_parser = ["client"], required = true, require_equals = true)]
     dry_run: String,
     /// The namespace of resources that name none
     #[arg(short, long)]
     namespace: Option<String>,
+    #[command(flatten)]
+    design: DesignArgs,
     #[command(flatten)]
     schemas: SchemaArgs,
     #[command(flatten)]
@@ -102,7 +102,7 @@ impl Deploy {
             contexts: self.cluster.contexts(cx),
             schemas: self.schemas.load(cx, None).await?,
         };
-        let plan = cx.client().await?.call(&request).await?;
+        let plan = cx.client().await?.hand_over(request).await?;
         for warning in &plan.warnings {
             cx.terminal.warn(warning.to_string());
         }

@@ -70,7 +70,7 @@ fn lines(change: &ResourceChange) -> String {
     let mut text = format!("{} {}\n", mark(change.action), subject(change));
     for field in &change.fields {
         let _ = write!(text, "    {} {}:", mark(field.action), field.path);
-        for (arrow, value) in [("", &field.old), (" →", &field.new)] {
+        for (arrow, value) in [("", &field.old), (" ->", &field.new)] {
             if let Some(value) = value {
                 let _ = write!(
                     text,

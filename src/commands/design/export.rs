@@ -25,8 +25,6 @@ use crate::{
     after_help = "Examples:\n  weftctl design export shop --to shop-design.yaml\n  weftctl design export shop --as chart --to ./shop-chart\n  weftctl design export shop --as manifest --to -"
 )]
 pub(super) struct Export {
-    #[command(flatten)]
-    design: DesignArgs,
     /// The form
     #[arg(long = "as", value_enum, default_value = "design", value_name = "FORM")]
     form: ExportForm,
@@ -42,6 +40,8 @@ pub(super) struct Export {
     /// Only say what would happen
     #[arg(long, value_name = "WHERE", value_parser = ["client"])]
     dry_run: Option<String>,
+    #[command(flatten)]
+    design: DesignArgs,
 }
 
 /// What was written.

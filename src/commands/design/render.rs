@@ -17,11 +17,11 @@ use crate::{
     after_help = "Examples:\n  weftctl design render shop.yaml\n  weftctl design render shop -o json"
 )]
 pub(super) struct Render {
-    #[command(flatten)]
-    design: DesignArgs,
     /// Values of Secrets in plain text instead of masked
     #[arg(long)]
     include_secrets: bool,
+    #[command(flatten)]
+    design: DesignArgs,
 }
 
 /// Manifests of a design.

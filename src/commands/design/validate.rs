@@ -22,11 +22,11 @@ pub(super) const REPORTS: &[Report] = &[Report::Junit, Report::Sarif];
     after_help = "Examples:\n  weftctl design validate shop.yaml\n  weftctl design validate shop.yaml -o sarif\n\nMore formats: junit, sarif."
 )]
 pub(super) struct Validate {
-    #[command(flatten)]
-    design: DesignArgs,
     /// Count warnings as errors
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    design: DesignArgs,
     #[command(flatten)]
     schemas: SchemaArgs,
     #[command(flatten)]
@@ -63,7 +63,7 @@ impl Validate {
             design: self.design.resolve(cx).await?,
             schemas: self.schemas.load(cx, Some(&self.cluster)).await?,
         };
-        let mut report = cx.client().await?.call(&request).await?;
+        let mut report = cx.client().await?.hand_over(request).await?;
         report.valid &= !self.strict || report.findings.is_empty();
         let valid = report.valid;
         Ok(Outcome::from(report).answering(valid))

@@ -102,14 +102,14 @@ impl Check {
             Err(error) => items.push(item("server", CheckResult::Failed, error.to_string(), None)),
         }
         items.push(match ServerFile::read(&cx.home) {
-            Ok(Some(file)) => item("own server", CheckResult::Passed, file.url(), None),
+            Ok(Some(file)) => item("own-server", CheckResult::Passed, file.url(), None),
             Ok(None) => item(
-                "own server",
+                "own-server",
                 CheckResult::Passed,
                 "not running; commands work without one",
                 None,
             ),
-            Err(error) => item("own server", CheckResult::Failed, error.to_string(), None),
+            Err(error) => item("own-server", CheckResult::Failed, error.to_string(), None),
         });
         for (program, what, fix) in [
             ("helm", "renders charts", "install helm to import charts"),
@@ -167,7 +167,7 @@ impl Check {
             let asked =
                 crate::cluster::Cluster::connect(None, Some(&context), Duration::from_secs(3))
                     .await;
-            let name = format!("cluster {context}");
+            let name = format!("cluster/{context}");
             items.push(match asked {
                 Ok(cluster) => match cluster.version().await {
                     Ok(version) => item(&name, CheckResult::Passed, version, None),

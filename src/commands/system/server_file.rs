@@ -6,6 +6,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     net::SocketAddr,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -100,11 +101,17 @@ impl Claim {
         };
         create_private_folder(home.state()).map_err(fail)?;
         let lock = open_lock(home).map_err(fail)?;
-        if lock.try_lock().is_err() {
-            return Err(Error::new(
-                Code::AlreadyRunning,
-                "a server of this user runs already",
-            ));
+        // Whoever looks whether a server runs holds the lock for a moment, and one that ends removes
+        // its file a moment before it lets go.
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while lock.try_lock().is_err() {
+            if Instant::now() > deadline {
+                return Err(Error::new(
+                    Code::AlreadyRunning,
+                    "a server of this user runs already",
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         Ok(Self {
             home: home.clone(),

@@ -13,7 +13,7 @@ mod write;
 
 pub use positions::Positions;
 pub use read::{Documents, Text, parse, parse_one, split};
-pub use write::{to_string, to_string_many};
+pub use write::{is_invisible, to_string, to_string_many};
 
 use crate::path::Path;
 
@@ -35,6 +35,15 @@ pub struct Location {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+}
+
+impl Location {
+    fn new(line: usize, column: usize) -> Self {
+        Self {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 impl std::fmt::Display for Location {
@@ -140,10 +149,7 @@ pub enum Problem {
 impl Problem {
     pub(crate) fn at(self, line: usize, column: usize) -> Error {
         Error {
-            location: Location {
-                line: u32::try_from(line).unwrap_or(u32::MAX),
-                column: u32::try_from(column).unwrap_or(u32::MAX),
-            },
+            location: Location::new(line, column),
             problem: self,
         }
     }

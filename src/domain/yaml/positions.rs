@@ -96,10 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     fn location(&self, span: &Span) -> Location {
-        Location {
-            line: u32::try_from(span.start.line() + self.line_offset).unwrap_or(u32::MAX),
-            column: u32::try_from(span.start.col() + 1).unwrap_or(u32::MAX),
-        }
+        Location::new(span.start.line() + self.line_offset, span.start.col() + 1)
     }
 
     /// Recursion is bounded by the parser's own nesting limits.

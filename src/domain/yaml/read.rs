@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
-use super::{Error, Limits, Problem, scalar};
+use super::{Error, Limits, Location, Problem, scalar};
 use crate::base64;
 
 /// One document of a text: its lines, and where they start in the whole.
@@ -146,6 +146,8 @@ pub fn parse(document: &Text<'_>, limits: &Limits) -> Result<Option<Value>, Erro
         nodes: 0,
         anchors: Vec::new(),
         open_anchors: Vec::new(),
+        entries: Vec::new(),
+        items: Vec::new(),
     };
     composer.document()
 }
@@ -180,6 +182,11 @@ struct Composer<'a> {
     anchors: Vec<(usize, Value, usize)>,
     /// Anchors whose node is not complete yet.
     open_anchors: Vec<usize>,
+    /// Entries of the mappings that are not complete yet, each with the place of its key: only
+    /// a complete one knows how much room it needs, and most of a document are small mappings.
+    entries: Vec<(String, Location, Value)>,
+    /// Items of the sequences that are not complete yet.
+    items: Vec<Value>,
 }
 
 impl<'a> Composer<'a> {
@@ -219,7 +226,12 @@ impl<'a> Composer<'a> {
     }
 
     fn fail(&self, span: &Span, problem: Problem) -> Error {
-        problem.at(span.start.line() + self.line_offset, span.start.col() + 1)
+        let location = self.location(span);
+        Error { location, problem }
+    }
+
+    fn location(&self, span: &Span) -> Location {
+        Location::new(span.start.line() + self.line_offset, span.start.col() + 1)
     }
 
     fn count(&mut self, nodes: usize, span: &Span) -> Result<(), Error> {
@@ -249,15 +261,16 @@ impl<'a> Composer<'a> {
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.enter(anchor, depth, span)?;
-                let mut items = Vec::new();
+                let start = self.items.len();
                 loop {
                     let (event, span) = self.next()?;
                     if matches!(event, Event::SequenceEnd) {
                         break;
                     }
-                    items.push(self.value(event, &span, depth + 1)?);
+                    let item = self.value(event, &span, depth + 1)?;
+                    self.items.push(item);
                 }
-                let value = Value::Array(items);
+                let value = Value::Array(self.items.drain(start..).collect());
                 self.leave(anchor, &value, before);
                 Ok(value)
             }
@@ -288,7 +301,7 @@ impl<'a> Composer<'a> {
     }
 
     fn mapping(&mut self, depth: usize) -> Result<Map<String, Value>, Error> {
-        let mut map = Map::new();
+        let start = self.entries.len();
         let mut merges: Vec<Value> = Vec::new();
         loop {
             let (event, key_span) = self.next()?;
@@ -317,13 +330,18 @@ impl<'a> Composer<'a> {
                 }
                 continue;
             }
+            self.entries.push((key, self.location(&key_span), value));
+        }
+        let mut map = Map::with_capacity(self.entries.len() - start);
+        for (key, location, value) in self.entries.drain(start..) {
             match map.entry(key) {
                 serde_json::map::Entry::Vacant(place) => {
                     place.insert(value);
                 }
                 serde_json::map::Entry::Occupied(place) => {
                     let key = place.key().clone();
-                    return Err(self.fail(&key_span, Problem::DuplicateKey { key }));
+                    let problem = Problem::DuplicateKey { key };
+                    return Err(Error { location, problem });
                 }
             }
         }
@@ -374,6 +392,11 @@ impl<'a> Composer<'a> {
         };
         let suffix = match tag.handle() {
             "tag:yaml.org,2002:" => tag.suffix(),
+            // Verbatim: `!<tag:yaml.org,2002:int>`.
+            "" => tag
+                .suffix()
+                .strip_prefix("tag:yaml.org,2002:")
+                .unwrap_or(""),
             _ => "",
         };
         let refuse = |text: &str| {

@@ -56,7 +56,8 @@ pub(super) fn is_not_finite(text: &str) -> bool {
 /// An integer in base 2, 8, 10 or 16, or a decimal float; underscores separate digits.
 pub(super) fn number(text: &str) -> Option<Number> {
     let first = text.as_bytes().first()?;
-    if *first == b'_' {
+    // Behind a point Go takes no underscores.
+    if *first == b'_' || (*first == b'.' && text.contains('_')) {
         return None;
     }
     let digits: std::borrow::Cow<'_, str> = if text.contains('_') {
@@ -182,6 +183,8 @@ mod tests {
             (".5", json!(0.5)),
             ("+.5", json!(0.5)),
             (".e1", json!(".e1")),
+            ("._5", json!("._5")),
+            (".5_0", json!(".5_0")),
             ("1.0", json!(1)),
             ("0.10", json!(0.1)),
             ("-0", json!(0)),

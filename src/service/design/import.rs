@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use uuid::Uuid;
 use weft_domain::{
-    check::Rule,
+    check::{Finding, Rule},
     component::Component,
     design::{Design, FIRST_VERSION, next_version},
+    resource::is_built_in_group,
     secret,
     source::Bundle,
 };
@@ -56,6 +57,8 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
     let current = current(&services, &design.name).await?;
     if let Some(current) = &current {
         keep_ids(&mut design, &current.design);
+    } else if is_taken(&services, design.id).await? {
+        design.id = services.new_id();
     }
     let components = u32::try_from(design.components.len()).unwrap_or(u32::MAX);
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
@@ -101,9 +104,11 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
     };
     let next =
         NewVersion::Next(|current| current.map_or_else(|| FIRST_VERSION.to_owned(), next_version));
-    let explicit = current
-        .as_ref()
-        .is_none_or(|current| wanted != next_version(&current.version));
+    // Of several that are imported at once under a new name, the later ones are next versions.
+    let explicit = match &current {
+        None => wanted != FIRST_VERSION,
+        Some(current) => wanted != next_version(&current.version),
+    };
     let new = NewDesign {
         id: design.id,
         name: design.name.clone(),
@@ -172,6 +177,19 @@ async fn current(services: &Services, name: &str) -> Result<Option<Current>> {
     }))
 }
 
+/// Tells whether a stored design has the id. What is imported under another name is a copy, which
+/// needs an id of its own.
+async fn is_taken(services: &Services, id: Uuid) -> Result<bool> {
+    let Some(store) = services.existing_store().await? else {
+        return Ok(false);
+    };
+    match store.find_design(&id.to_string(), None).await {
+        Ok(record) => Ok(record.summary.id == id),
+        Err(store::Error::NotFound { .. } | store::Error::Ambiguous { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The version of what is imported: its own where it has one that is not taken, else the next.
 fn wanted_version(design: &Design, current: Option<&Current>) -> String {
     match current {
@@ -219,15 +237,18 @@ fn identity(component: &Component) -> (String, String, Option<String>, String) {
 async fn check_identities(services: &Services, source: &Bundle, allow_unknown: bool) -> Result<()> {
     let manifests = read::manifests(services, Reference::Inline(source.clone())).await?;
     let judged = Judged::new(manifests, Schemas::default(), None)?;
-    let mut accepted: Vec<Rule> = Rule::ALL
-        .iter()
-        .copied()
-        .filter(|rule| !rule.is_identity())
-        .collect();
-    if !allow_unknown {
-        accepted.retain(|rule| *rule != Rule::UnknownKind);
-    }
-    judged.refuse_but(&accepted)
+    judged.refuse_but(|finding| match finding.rule {
+        Rule::UnknownKind => allow_unknown || !is_of_kubernetes(finding),
+        rule => !rule.is_identity(),
+    })
+}
+
+/// Whether a finding is about an object of a group that Kubernetes itself serves. Groups of
+/// others have a dot; the core group stands in no id.
+fn is_of_kubernetes(finding: &Finding) -> bool {
+    let id = finding.resource.as_deref().unwrap_or_default();
+    let group = id.split('/').next().unwrap_or_default();
+    !group.contains('.') || is_built_in_group(group)
 }
 
 /// A design's name is typed, becomes part of paths and keys, and is shown.

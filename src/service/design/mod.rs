@@ -74,7 +74,11 @@ pub async fn view(services: &Services, request: ViewDesign) -> Result<DesignView
     let versions = store.design_versions(record.summary.id).await?;
     // The values are not even decrypted.
     let mut design = record.document;
-    secret::mask(&mut design);
+    if record.summary.has_secrets {
+        secret::mask_taken(&mut design);
+    } else {
+        secret::mask(&mut design);
+    }
     design["version"] = record.summary.version.clone().into();
     Ok(DesignView {
         origin: record.summary.origin.clone(),

@@ -17,7 +17,9 @@ use crate::{
 pub async fn plan(services: &Services, request: PlanDesign) -> Result<DeployResult> {
     let manifests = read::manifests(services, request.design).await?;
     let (name, version) = (manifests.name.clone(), manifests.version.clone());
-    let judged = Judged::new(manifests, request.schemas, request.namespace.as_deref())?;
+    // Without a cluster nobody knows another default, and kubectl has the same.
+    let namespace = request.namespace.as_deref().unwrap_or("default");
+    let judged = Judged::new(manifests, request.schemas, Some(namespace))?;
     judged.refuse()?;
     let plan = plan::plan(&judged.set, &Observed::Nothing)
         .map_err(|cycle| Error::new(Code::Cycle, cycle.to_string()))?;

@@ -86,9 +86,10 @@ pub(super) async fn manifests(services: &Services, reference: Reference) -> Resu
             let objects = match texts.form {
                 Form::Design => {
                     let (file, line) = texts.start();
-                    let design = texts.design(services)?;
+                    let design = texts.design(services, &bundle)?;
                     let components = design.components.len();
-                    let objects = of_design(&design, &file)?;
+                    let objects =
+                        of_design(&design, &file).map_err(|error| error.in_file(&file))?;
                     texts.places.add_design(&file, line, components);
                     Places::place(objects)
                 }
@@ -134,12 +135,11 @@ fn of_design(design: &Design, file: &Arc<str>) -> Result<Vec<(Value, Origin)>> {
             .flatten()
             .filter(|part| !part.is_empty())
             .collect();
-        if let Some((object, _)) = at
+        let object = at
             .get(&dependency.from.component)
-            .and_then(|at| objects.get_mut(*at))
-        {
-            let annotation =
-                &mut object["metadata"]["annotations"][weft_domain::resource::DEPENDS_ON];
+            .and_then(|at| objects.get_mut(*at));
+        // What has no place for an annotation is found when it is judged.
+        if let Some(annotation) = object.and_then(|(object, _)| depends_on(object)) {
             let text = match annotation.as_str() {
                 Some(text) => format!("{text},{}", id.join("/")),
                 None => id.join("/"),
@@ -148,6 +148,20 @@ fn of_design(design: &Design, file: &Arc<str>) -> Result<Vec<(Value, Origin)>> {
         }
     }
     Ok(objects)
+}
+
+/// The place of our annotation in a manifest; none where its metadata has a wrong form.
+fn depends_on(object: &mut Value) -> Option<&mut Value> {
+    let mut map = object.as_object_mut()?;
+    for key in ["metadata", "annotations"] {
+        let inner = map.entry(key).or_insert(Value::Null);
+        if inner.is_null() {
+            *inner = Value::Object(serde_json::Map::new());
+        }
+        map = inner.as_object_mut()?;
+    }
+    let annotation = map.entry(weft_domain::resource::DEPENDS_ON);
+    Some(annotation.or_insert(Value::Null))
 }
 
 pub(super) async fn stored(
@@ -187,13 +201,13 @@ pub(super) fn inline(services: &Services, bundle: Bundle) -> Result<Loaded> {
     let mut texts = Texts::read(&bundle)?;
     let form = texts.form;
     let mut design = if form == Form::Design {
-        texts.design(services)?
+        texts.design(services, &bundle)?
     } else {
         let objects = texts.manifests()?;
         // Problems of identity with their places, before a design is made of it.
         let values = objects.into_iter().map(|(value, _)| value).collect();
         let facts = |api_version: &str, kind: &str| facts(api_version, kind);
-        Design::from_manifests(bundle.name.clone(), values, &facts, &mut || {
+        Design::from_manifests(texts.name.clone(), values, &facts, &mut || {
             services.new_id()
         })?
     };
@@ -325,7 +339,7 @@ impl Texts {
     }
 
     /// The one design of the source.
-    fn design(&mut self, services: &Services) -> Result<Design> {
+    fn design(&mut self, services: &Services, bundle: &Bundle) -> Result<Design> {
         let (file, line) = self.start();
         if self.documents.len() > 1 {
             return Err(Error::new(
@@ -342,14 +356,15 @@ impl Texts {
             .pop()
             .ok_or_else(|| Error::internal("a design without document"))?;
         Design::read(value, &mut || services.new_id()).map_err(|error| {
-            let path = error.path().cloned();
-            let mut mapped = Error::from(error);
+            let at = error
+                .path()
+                .and_then(|path| Some(positions(bundle, &file, line)?.value(path)));
+            let mapped = Error::from(error);
             let mut place = mapped.place().clone();
             place.file = Some(file.to_string());
-            place.line = Some(line);
-            mapped = mapped.at(place);
-            let _ = path;
-            mapped
+            place.line = Some(at.map_or(line, |at| at.line));
+            place.column = at.map(|at| at.column);
+            mapped.at(place)
         })
     }
 
@@ -370,6 +385,7 @@ impl Texts {
                 .and_then(Value::as_str)
                 .unwrap_or(&self.name)
                 .to_owned();
+            self.name.clone_from(&name);
             let conversion = compose::convert(&project, &name, &self.files, &environment)
                 .map_err(|error| Error::from(error).at(Place::file(&*file, None)))?;
             self.notes.extend(
@@ -453,14 +469,14 @@ fn first_line(text: &yaml::Text<'_>) -> u32 {
     let skipped = text
         .text
         .lines()
-        .take_while(|line| {
+        .position(|line| {
             let line = line.trim();
-            line.is_empty()
+            !(line.is_empty()
                 || line.starts_with(['#', '%'])
                 || line == "---"
-                || line.starts_with("--- #")
+                || line.starts_with("--- #"))
         })
-        .count();
+        .unwrap_or(0);
     u32::try_from(text.line_offset + skipped + 1).unwrap_or(u32::MAX)
 }
 
@@ -541,6 +557,7 @@ impl Places {
             }
             return;
         };
+        let texts = documents(bundle, findings);
         let mut cache: HashMap<(String, u32), Option<Positions>> = HashMap::new();
         for finding in findings {
             let (Some(file), Some(line)) = (finding.file.clone(), finding.line) else {
@@ -554,7 +571,7 @@ impl Places {
                 .unwrap_or((line, Path::root()));
             let positions = cache
                 .entry((file.clone(), line))
-                .or_insert_with(|| positions(bundle, &file, line));
+                .or_insert_with(|| Some(Positions::of(texts.get(&file)?.get(&line)?)));
             finding.line = Some(line);
             let Some(positions) = positions else {
                 continue;
@@ -586,14 +603,25 @@ impl Places {
     }
 }
 
-fn positions(bundle: &Bundle, file: &str, line: u32) -> Option<Positions> {
-    if bundle.form == Form::Compose {
-        return None;
+/// The documents that findings may be about: by file, as messages name it, and first line.
+fn documents<'a>(
+    bundle: &'a Bundle,
+    findings: &[Finding],
+) -> HashMap<String, HashMap<u32, yaml::Text<'a>>> {
+    if bundle.form == Form::Compose || findings.is_empty() {
+        return HashMap::new();
     }
-    let found = bundle
-        .files
-        .iter()
-        .find(|f| shown(bundle, &f.path) == file)?;
+    let lines = |text| yaml::split(text).map(|document| (first_line(&document), document));
+    let files = bundle.files.iter();
+    files
+        .map(|file| (shown(bundle, &file.path), lines(&file.text).collect()))
+        .collect()
+}
+
+/// The places of one document.
+fn positions(bundle: &Bundle, file: &str, line: u32) -> Option<Positions> {
+    let mut files = bundle.files.iter();
+    let found = files.find(|found| shown(bundle, &found.path) == file)?;
     let text = yaml::split(&found.text).find(|text| first_line(text) == line)?;
     Some(Positions::of(&text))
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weft_domain::{
-    check::{self, Finding, Rule, Severity},
+    check::{self, Finding, Severity},
     model::{Catalog, CustomKinds, Model},
-    resource::{Origin, ResourceSet},
+    plan::{self, Observed},
+    resource::{DEPENDS_ON, Origin, ResourceSet},
     schema::Schema,
     yaml::{self, Limits},
 };
@@ -87,6 +88,12 @@ impl Judged {
         let (set, identity) = ResourceSet::from_manifests(manifests.objects, &scope, namespace);
         findings.extend(identity);
         findings.extend(check::check(&set));
+        // Only explicit dependencies can go in a circle.
+        if set.iter().any(|resource| depends_on(&resource.object))
+            && let Err(cycle) = plan::plan(&set, &Observed::Nothing)
+        {
+            findings.extend(cycle.findings);
+        }
         manifests.places.locate(&mut findings);
         sort(&mut findings);
         Ok(Self {
@@ -108,14 +115,12 @@ impl Judged {
 
     /// Fails with every finding of severity error.
     pub(super) fn refuse(&self) -> Result<()> {
-        self.refuse_but(&[])
+        self.refuse_but(|_| false)
     }
 
-    /// Fails with every finding of severity error, except those of some rules.
-    pub(super) fn refuse_but(&self, accepted: &[Rule]) -> Result<()> {
-        let errors = self
-            .errors()
-            .filter(|finding| !accepted.contains(&finding.rule));
+    /// Fails with every finding of severity error, except those that are accepted.
+    pub(super) fn refuse_but(&self, accepted: impl Fn(&Finding) -> bool) -> Result<()> {
+        let errors = self.errors().filter(|finding| !accepted(finding));
         match Error::all(errors.map(from::finding)) {
             Some(error) => Err(error),
             None => Ok(()),
@@ -133,6 +138,11 @@ fn sort(findings: &mut [Finding]) {
         (&a.file, a.line, a.column, a.rule, &a.message)
             .cmp(&(&b.file, b.line, b.column, b.rule, &b.message))
     });
+}
+
+fn depends_on(object: &Value) -> bool {
+    let annotations = object.get("metadata").and_then(|m| m.get("annotations"));
+    annotations.is_some_and(|annotations| annotations.get(DEPENDS_ON).is_some())
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {

@@ -30,7 +30,7 @@ updated design shop, version 0.0.2, 7 components from Kubernetes Manifest
 exit 1
 --- stdout
 ~ Deployment/shop/web
-    ~ spec.template.spec.containers[name=web].image: "registry.example/web:1.4.2" → "registry.example/web:1.4.3"
+    ~ spec.template.spec.containers[name=web].image: "registry.example/web:1.4.2" -> "registry.example/web:1.4.3"
 --- stderr
 shop 0.0.1 and shop 0.0.2: 1 changed resource
 "#);

@@ -1,12 +1,22 @@
 //! What tests stand on: a sandbox with a home of its own in which the program runs with a clean
 //! environment, a fixed clock and counted ids, so that the same run gives the same bytes.
 
+pub mod api_server;
+pub mod server;
+pub mod tools;
+
 use std::{
     ffi::OsStr,
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
+
+pub use api_server::ApiServer;
+
+/// How long a run of the program may take, wherever nothing else is said: it never hangs.
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// The program under test.
 pub const WEFTCTL: &str = env!("CARGO_BIN_EXE_weftctl");
@@ -64,7 +74,16 @@ impl Sandbox {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut command = Command::new(WEFTCTL);
+        self.command_of(WEFTCTL, arguments)
+    }
+
+    /// Another program in the same environment, for example a shell.
+    pub fn command_of<I, S>(&self, program: &str, arguments: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.folder.path())
@@ -110,19 +129,68 @@ impl Sandbox {
             // The program may end before it has read everything.
             std::thread::spawn(move || drop(pipe.write_all(&text)));
         }
-        let output = child.wait_with_output().expect("the program ends");
+        let stdout = read_all(child.stdout.take());
+        let stderr = read_all(child.stderr.take());
+        let deadline = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("the program ends") {
+                break status;
+            }
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("hangs: {shown}");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let text = |reader: std::thread::JoinHandle<Vec<u8>>| {
+            let bytes = reader.join().expect("a reader");
+            self.redact(&String::from_utf8_lossy(&bytes))
+        };
         Run {
             command: shown,
-            code: output.status.code(),
-            stdout: self.redact(&String::from_utf8_lossy(&output.stdout)),
-            stderr: self.redact(&String::from_utf8_lossy(&output.stderr)),
+            code: status.code(),
+            stdout: text(stdout),
+            stderr: text(stderr),
         }
+    }
+
+    /// A sandbox with the same files. Not for one whose server runs.
+    pub fn copy(&self) -> Self {
+        fn copy(from: &Path, to: &Path) {
+            std::fs::create_dir_all(to).expect("a folder");
+            let mode = std::fs::metadata(from).expect("a folder").permissions();
+            std::fs::set_permissions(to, mode).expect("its mode");
+            for entry in std::fs::read_dir(from).expect("a folder") {
+                let entry = entry.expect("an entry");
+                let target = to.join(entry.file_name());
+                if entry.file_type().expect("a type").is_dir() {
+                    copy(&entry.path(), &target);
+                } else {
+                    std::fs::copy(entry.path(), target).expect("a copy");
+                }
+            }
+        }
+        let sandbox = Self::new();
+        copy(self.folder(), sandbox.folder());
+        sandbox
     }
 
     /// Replaces the sandbox's own path.
     fn redact(&self, text: &str) -> String {
         text.replace(&self.folder.path().display().to_string(), "[SANDBOX]")
     }
+}
+
+/// Reads a stream to its end, beside the others.
+fn read_all(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        bytes
+    })
 }
 
 /// What a run of the program gave.
@@ -173,7 +241,7 @@ impl Run {
         );
         for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             if !stream.is_empty() {
-                text.extend(["--- ", name, "\n", stream]);
+                text.push_str(&format!("--- {name}\n{stream}"));
             }
         }
         text

@@ -1,0 +1,316 @@
+//! `design list|search|view|render|export|delete|diff`: what people and scripts see of what is stored.
+
+use crate::support::{SHOP, Sandbox};
+
+/// Two designs, one of them in two versions.
+fn stored() -> Sandbox {
+    let sandbox = Sandbox::with_shop();
+    sandbox.write("shop.yaml", SHOP.replace("web:1.4.2", "web:1.4.3"));
+    sandbox.run(["design", "import", "shop.yaml"]).succeeds();
+    sandbox.write(
+        "login.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: shop}\nstringData: {password: CANARY}\n",
+    );
+    sandbox.run(["design", "import", "login.yaml"]).succeeds();
+    sandbox
+}
+
+/// Arguments, exit code, standard output, standard error without `more:`.
+type Case<'a> = (&'a str, i32, &'a str, &'a str);
+
+#[track_caller]
+fn check(cases: &[Case<'_>]) {
+    let sandbox = stored();
+    for (arguments, code, stdout, stderr) in cases {
+        let run = sandbox.run(arguments.split(' '));
+        let kept = |line: &&str| !line.starts_with("  more:");
+        let said: String = run
+            .stderr
+            .lines()
+            .filter(kept)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(
+            (run.code, run.stdout.as_str(), said.as_str()),
+            (Some(*code), *stdout, *stderr),
+            "weftctl {arguments}\n{run}"
+        );
+    }
+}
+
+#[test]
+fn list_shows_every_design_by_name() {
+    check(&[
+        (
+            "design list",
+            0,
+            "NAME   VERSION  COMPONENTS  FORM                 UPDATED\n\
+             login  0.0.1    1           Kubernetes Manifest  2026-01-02T03:04:05Z\n\
+             shop   0.0.2    7           Kubernetes Manifest  2026-01-02T03:04:05Z\n",
+            "",
+        ),
+        (
+            "design list --no-headers",
+            0,
+            "login  0.0.1  1  Kubernetes Manifest  2026-01-02T03:04:05Z\n\
+             shop   0.0.2  7  Kubernetes Manifest  2026-01-02T03:04:05Z\n",
+            "",
+        ),
+        ("design list -o name", 0, "design/login\ndesign/shop\n", ""),
+        ("design list --limit 1 -o name", 0, "design/login\n", ""),
+        (
+            "design list -o jsonpath={.items[*].version}",
+            0,
+            "0.0.1 0.0.2",
+            "",
+        ),
+        (
+            "design list -o bad",
+            2,
+            "",
+            "error[E0002]: cannot print as \"bad\": valid formats are table, wide, name, json, yaml, jsonpath=… and template=…\n  \
+             hint:   see what there is: weftctl help formats\n",
+        ),
+    ]);
+}
+
+#[test]
+fn an_empty_list_says_so_and_is_no_error() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["design", "list"][..], &["design", "search", "x"]] {
+        let run = sandbox.run(arguments).succeeds();
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str()),
+            ("", "no designs\n")
+        );
+        let json = sandbox
+            .run(arguments.iter().chain(&["-o", "json"]))
+            .succeeds()
+            .json();
+        assert_eq!(json["items"], serde_json::json!([]));
+    }
+    assert!(!sandbox.home().exists(), "reading leaves no trace");
+}
+
+#[test]
+fn search_finds_part_of_a_name_in_any_case() {
+    check(&[
+        ("design search SHO -o name", 0, "design/shop\n", ""),
+        (
+            "design search o -o name",
+            0,
+            "design/login\ndesign/shop\n",
+            "",
+        ),
+        ("design search % -o name", 0, "", "no designs\n"),
+        ("design search zzz", 0, "", "no designs\n"),
+    ]);
+}
+
+#[test]
+fn view_shows_one_design_of_one_version() {
+    check(&[
+        (
+            "design view shop",
+            0,
+            "KIND            NAMESPACE  NAME\n\
+             Namespace       -          shop\n\
+             ServiceAccount  shop       web\n\
+             ConfigMap       shop       web\n\
+             Service         shop       web\n\
+             Deployment      shop       web\n\
+             StatefulSet     shop       cache\n\
+             Service         shop       cache\n",
+            "design shop, version 0.0.2 of 0.0.2 and 0.0.1\n",
+        ),
+        (
+            "design view shop --version 0.0.1 -o name",
+            0,
+            "design/shop\n",
+            "design shop, version 0.0.1 of 0.0.2 and 0.0.1\n",
+        ),
+        (
+            "design view login -o jsonpath={.design.components[0].configuration.stringData.password}",
+            0,
+            "••••••••",
+            "design login, version 0.0.1 of 0.0.1\n",
+        ),
+        (
+            "design view shop --version 9",
+            5,
+            "",
+            "error[E0201]: design \"shop\" has no version \"9\"\n  hint:   list them: weftctl design view NAME -o wide\n",
+        ),
+        (
+            "design view shp",
+            5,
+            "",
+            "error[E0200]: no design named \"shp\"\n  hint:   did you mean \"shop\"?\n",
+        ),
+    ]);
+}
+
+#[test]
+fn render_prints_manifests_with_masked_secrets() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: login\n  namespace: shop\nstringData:\n  password: ";
+    check(&[
+        ("design render login", 0, &format!("{secret}••••••••\n"), ""),
+        (
+            "design render login --include-secrets",
+            0,
+            &format!("{secret}CANARY\n"),
+            "",
+        ),
+        (
+            "design render shop -o name",
+            0,
+            "namespace/shop\nserviceaccount/web\nconfigmap/web\nservice/web\ndeployment/web\nstatefulset/cache\nservice/cache\n",
+            "",
+        ),
+        ("design render shop -o jsonpath={.version}", 0, "0.0.2", ""),
+        (
+            "design render shop --version 0.0.1 -o jsonpath={.version}",
+            0,
+            "0.0.1",
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn render_keeps_what_a_terminal_would_not_show() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "in.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {text: \"a\\u202Eb\\u00ADc\\e[31m\"}\n",
+    );
+    let text = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  text: \"a\\u202Eb\\u00ADc\\e[31m\"\n";
+    let render = sandbox.run(["design", "render", "in.yaml"]).succeeds();
+    assert_eq!(render.stdout, text);
+    let export = [
+        "design", "export", "in.yaml", "--as", "manifest", "--to", "-",
+    ];
+    assert_eq!(sandbox.run(export).succeeds().stdout, text);
+}
+
+#[test]
+fn export_writes_all_files_or_none() {
+    let chart = "Chart.yaml values.yaml .helmignore templates/namespace-shop.yaml templates/serviceaccount-web.yaml \
+                 templates/configmap-web.yaml templates/service-web.yaml templates/deployment-web.yaml \
+                 templates/statefulset-cache.yaml templates/service-cache.yaml";
+    let wrote = |mark: &str| -> String {
+        chart
+            .split_whitespace()
+            .map(|file| format!("wrote chart/{file}{mark}\n"))
+            .collect()
+    };
+    check(&[
+        (
+            "design export login --to -",
+            11,
+            "",
+            "error[E0604]: the design login holds values of Secrets\n  hint:   add --include-secrets if that is what you want\n",
+        ),
+        (
+            "design export shop --as chart --to -",
+            2,
+            "",
+            "error[E0002]: a form of several files needs a folder: --to ./FOLDER\n  hint:   add --help to the command to see what it takes\n",
+        ),
+        (
+            "design export shop --as chart --to chart --dry-run=client",
+            0,
+            &wrote(" (dry run)"),
+            "",
+        ),
+        (
+            "design export shop --as chart --to chart",
+            0,
+            &wrote(""),
+            "",
+        ),
+        (
+            "design export shop --as chart --to chart",
+            6,
+            "",
+            "error[E0602]: a file that would be overwritten exists\n  where:  chart/Chart.yaml\n  hint:   choose another place, or add --force\n",
+        ),
+        (
+            "design export shop --as chart --to chart --force",
+            0,
+            &wrote(""),
+            "",
+        ),
+        (
+            "design export shop --as bad --to x",
+            2,
+            "",
+            "error[E0002]: invalid value 'bad' for '--as <FORM>' [possible values: design, manifest, chart, kustomization, artifact-hub]\n  \
+             hint:   add --help to the command to see what it takes\n",
+        ),
+    ]);
+}
+
+#[test]
+fn diff_answers_with_its_exit_code() {
+    check(&[
+        (
+            "design diff shop login",
+            1,
+            "+ Secret/shop/login\n- Namespace/shop\n- ServiceAccount/shop/web\n- ConfigMap/shop/web\n- Service/shop/web\n\
+             - Deployment/shop/web\n- StatefulSet/shop/cache\n- Service/shop/cache\n",
+            "shop 0.0.2 and login 0.0.1: 8 changed resources\n",
+        ),
+        (
+            "design diff shop --version 0.0.1..0.0.2",
+            1,
+            "~ Deployment/shop/web\n    ~ spec.template.spec.containers[name=web].image: \
+             \"registry.example/web:1.4.2\" -> \"registry.example/web:1.4.3\"\n",
+            "shop 0.0.1 and shop 0.0.2: 1 changed resource\n",
+        ),
+        (
+            "design diff shop shop.yaml",
+            0,
+            "",
+            "shop 0.0.2 and shop are the same\n",
+        ),
+        (
+            "design diff shop --version 1",
+            2,
+            "",
+            "error[E0002]: --version needs two versions, found \"1\"\n  hint:   two versions with dots between: --version 0.0.1..0.0.2\n",
+        ),
+    ]);
+}
+
+#[test]
+fn delete_asks_first_and_takes_every_version() {
+    check(&[
+        (
+            "design delete shop",
+            12,
+            "",
+            "error[E0005]: Delete the design shop with 2 versions? Nobody can be asked here\n  hint:   answer with --yes\n",
+        ),
+        (
+            "design delete shop --dry-run=client",
+            0,
+            "deleted design shop with 2 versions (dry run)\n",
+            "",
+        ),
+        ("design list -o name", 0, "design/login\ndesign/shop\n", ""),
+        (
+            "design delete shop --yes",
+            0,
+            "deleted design shop with 2 versions\n",
+            "",
+        ),
+        ("design list -o name", 0, "design/login\n", ""),
+        (
+            "design delete shop --yes",
+            5,
+            "",
+            "error[E0200]: no design named \"shop\"\n  hint:   list them: weftctl design list\n",
+        ),
+    ]);
+}

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# tests/bench/start.sh [RUNS]: measures start-up, planning, validation and the store
+# against limits and peers. Builds the release binary and gets the peers (kubectl from
+# PATH or tests/tools; kubeconform, built with Go into the cache folder) when they are
+# missing. Command and peer run in turn as whole processes, RUNS times (5 at least; 7 by
+# default), after one run that is not counted. Prints the figures and the verdicts, and
+# writes every run to tests/bench/results/start-DATE.tsv; fails when a must is missed.
+# BOUTIQUE may name a copy of shared/real/online-boutique.yaml.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/weft-tests/bench"
+results=$here/results/start-$(date +%F).tsv
+runs=${1:-7}
+
+kubeconform_version=v0.8.0
+boutique=${BOUTIQUE:-$root/../shared/real/online-boutique.yaml}
+
+work=
+missed=0
+verdicts=()
+
+say() { printf 'tests/bench: %s\n' "$*" >&2; }
+fail() {
+  say "$@"
+  exit 1
+}
+
+cleanup() { [[ -z $work ]] || rm -rf "$work"; }
+
+# Builds our binary. Sets `weftctl`.
+build_weftctl() {
+  say "building the release binary"
+  cargo build --release --locked --quiet --manifest-path "$root/Cargo.toml"
+  weftctl=${CARGO_TARGET_DIR:-$root/target}/release/weftctl
+}
+
+# Sets `kubectl` and `kubeconform`.
+get_peers() {
+  kubectl=$(command -v kubectl || echo "$("$root/tests/tools" kubectl)/kubectl")
+  kubeconform=$cache/kubeconform-$kubeconform_version
+  [[ -x $kubeconform ]] && return
+  command -v go >/dev/null || fail "Go is missing; kubeconform is built with it. Install it from https://go.dev/dl/."
+  say "building kubeconform $kubeconform_version"
+  CGO_ENABLED=0 GOBIN=$work/bin go install -trimpath -ldflags '-s -w' \
+    "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
+  mkdir -p "$cache"
+  mv "$work/bin/kubeconform" "$kubeconform"
+}
+
+# Our own helpers: one measures processes, one writes schemas for kubeconform.
+build_helpers() {
+  local name
+  for name in measure schemas; do
+    go build -trimpath -ldflags '-s -w' -o "$work/$name" "$here/$name/main.go"
+  done
+}
+
+# The schemas that both sides check against come from one document of Kubernetes: ours
+# by `weftctl model generate`, kubeconform's by our converter. Sets `schemas`.
+make_schemas() {
+  local kubernetes
+  go mod download -C "$root/tests/control-plane" k8s.io/kubernetes
+  kubernetes=$(go list -C "$root/tests/control-plane" -m -f '{{.Dir}}' k8s.io/kubernetes)
+  "$work/schemas" "$kubernetes/api/openapi-spec/swagger.json" "$work/schemas.d"
+  schemas="$work/schemas.d/{{.ResourceKind}}{{.KindSuffix}}.json"
+}
+
+# Prints $1 manifests: the documents of app.yaml over and over, every round another app.
+manifests() {
+  awk -v count="$1" '
+    /^---$/ { documents++; next }
+    documents { text[documents] = text[documents] $0 "\n" }
+    END {
+      for (i = 0; i < count; i++) {
+        app = int(i / documents)
+        one = text[i % documents + 1]
+        gsub(/@app@/, sprintf("shop-%04d", app), one)
+        gsub(/@n@/, app % 7 + 2, one)
+        printf "---\n%s", one
+      }
+    }' "$here/app.yaml"
+}
+
+prepare_inputs() {
+  local count
+  for count in 1000 3000 5000 10000; do
+    manifests "$count" >"$work/$count.yaml"
+  done
+}
+
+# Fills a store with $1 designs.
+fill_store() {
+  local number
+  say "storing $1 designs"
+  for ((number = 1; number <= $1; number++)); do
+    manifests 17 | weft design import - --name "shop-$number" --quiet >/dev/null
+  done
+}
+
+# Runs ours with a home of its own, as `row` does.
+weft() { env WEFT_HOME="$work/home" "$weftctl" "$@"; }
+
+write_head() {
+  mkdir -p "$here/results"
+  {
+    echo "# $(date -u +%FT%TZ), $runs runs each, $(nproc) processors: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
+    echo "# weftctl $("$weftctl" version -o 'jsonpath={.client.version} {.client.commit}'), kubectl $("$kubectl" version --client -o json | sed -n 's/.*"gitVersion": "\(.*\)".*/\1/p' | head -n 1), kubeconform $kubeconform_version"
+    printf '# work\tside\trun\twall ms\tcpu ms\tpeak MiB\n'
+  } >"$results"
+}
+
+# row WORK COMMAND... [-- PEER...]: measures, and prints a line of the table. Sets
+# `low` `mid` `high` (ms), `peak` (MiB) and `ratio` of ours.
+row() {
+  local figures peer_low peer_mid peer_high peer_peak
+  figures=$(env WEFT_HOME="$work/home" "${prefix[@]}" "$work/measure" -runs "$runs" -raw "$results" -- "$@")
+  read -r low mid high peak peer_low peer_mid peer_high peer_peak ratio <<<"$figures"
+  if [[ $ratio == 0 ]]; then
+    printf '%-28s %9s %9s %9s %7s\n' "$1" "$low" "$mid" "$high" "$peak"
+  else
+    printf '%-28s %9s %9s %9s %7s %10s %9s %9s %7s %8s\n' "$1" "$low" "$mid" "$high" "$peak" \
+      "$peer_low" "$peer_mid" "$peer_high" "$peer_peak" "$ratio"
+  fi
+}
+
+# judge WORK FIGURE UNIT MUST AIM: notes whether a figure keeps its limits; - for none.
+judge() {
+  local verdict
+  verdict=$(awk -v figure="$2" -v must="$4" -v aim="$5" 'BEGIN {
+    if (must != "-" && figure > must + 0) print "MISSED"
+    else if (aim != "-" && figure > aim + 0) print "must kept, aim missed"
+    else print "kept" }')
+  [[ $verdict != MISSED ]] || missed=1
+  verdicts+=("$(printf '%-28s %9s %-4s %8s %8s   %s' "$1" "$2" "$3" "$4" "$5" "$verdict")")
+}
+
+# Divides $1 by $2.
+over() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
+
+measure_start() {
+  local arguments
+  for arguments in version --help; do
+    row "weftctl $arguments" "$weftctl" "$arguments" -- "$kubectl" version --client
+    judge "weftctl $arguments" "$ratio" × 0.12 -
+    judge "weftctl $arguments" "$mid" ms - 2
+    judge "weftctl $arguments" "$peak" MiB 16 -
+  done
+}
+
+measure_plan() {
+  local count first each
+  if [[ -f $boutique ]]; then
+    row "plan online-boutique" "$weftctl" design deploy "$boutique" --dry-run=client --quiet
+    judge "plan online-boutique" "$mid" ms 60 25
+  else
+    say "$boutique is not there: its plan is not measured"
+  fi
+  for count in 1000 3000 10000; do
+    row "plan $count" "$weftctl" design deploy "$work/$count.yaml" --dry-run=client --quiet
+    each=$(over "$mid" "$count")
+    first=${first:-$each}
+  done
+  judge "plan each, 10000 / 1000" "$(over "$each" "$first")" × 1.25 -
+  judge "plan 10000" "$peak" MiB 300 150
+}
+
+measure_validate() {
+  local prefix=(taskset -c 0)
+  row "validate 5000, one core" "$weftctl" design validate "$work/5000.yaml" -- \
+    "$kubeconform" -strict -n 1 -schema-location "$schemas" "$work/5000.yaml"
+  judge "validate 5000, one core" "$ratio" × 0.33 0.15
+}
+
+measure_store() {
+  fill_store 1000
+  row "list of 1000 designs" "$weftctl" design list
+  judge "list of 1000 designs" "$mid" ms 30 10
+}
+
+measure_size() {
+  judge "release binary" "$(over "$(stat -c %s "$weftctl")" 1000000)" MB 40 30
+}
+
+main() {
+  ((runs >= 5)) || fail "RUNS is 5 or more"
+  trap cleanup EXIT
+  work=$(mktemp -d)
+  build_weftctl
+  get_peers
+  build_helpers
+  make_schemas
+  prepare_inputs
+  write_head
+  local prefix=()
+  printf '%-28s %29s %7s %30s %7s %8s\n' "" "weftctl: min, median, max ms" "MiB" "peer: min, median, max ms" "MiB" "ratio"
+  measure_start
+  measure_plan
+  measure_validate
+  measure_store
+  measure_size
+  printf '\n%-28s %9s %-4s %8s %8s\n' "" "measured" "" "must" "aim"
+  printf '%s\n' "${verdicts[@]}"
+  say "every run is in $results"
+  return "$missed"
+}
+
+main "$@"
