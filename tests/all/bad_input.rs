@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{Run, SHOP, Sandbox};
 
-/// A ConfigMap of a name, with further lines.
+/// A `ConfigMap` of a name, with further lines.
 fn config_map(name: &str, more: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n{more}")
 }
@@ -133,6 +133,16 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// File, text, code, line and column, part of the message.
+type Row = (
+    &'static str,
+    Vec<u8>,
+    &'static str,
+    (u64, u64),
+    &'static str,
+);
+
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn unreadable() -> Vec<Case> {
     let bomb = (1..12).fold(
         String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"),
@@ -154,13 +164,7 @@ fn unreadable() -> Vec<Case> {
     };
     let nodes = config_map("a", &format!("data: {{x: [{}1]}}\n", "1,".repeat(100_001)));
     let large = config_map("a", &format!("data:\n  x: {}\n", "y".repeat(16 << 20)));
-    let all: Vec<(
-        &'static str,
-        Vec<u8>,
-        &'static str,
-        (u64, u64),
-        &'static str,
-    )> = vec![
+    let all: Vec<Row> = vec![
         (
             "bracket.yaml",
             "a: [1,\n".into(),

@@ -4,8 +4,11 @@
 //! Mounts live in a mount namespace of their own (`unshare`), in which a test runs itself again:
 //! whatever happens to it, nothing stays mounted.
 
+#![allow(clippy::print_stdout, reason = "counts are printed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     io::Read as _,
     os::unix::fs::PermissionsExt as _,
@@ -123,7 +126,8 @@ fn kill_9_during_imports_loses_nothing_acknowledged() {
                 let mut random = Seeded::new(seed.wrapping_add(writer as u64));
                 for round in 0..count / WRITERS {
                     let name = format!("d{}", random.below(6));
-                    let after = life.mul_f64(random.below(1000) as f64 / 1000.0);
+                    let part = u32::try_from(random.below(1000)).unwrap_or(0);
+                    let after = life * part / 1000;
                     // Every fifth one lives, so that there is always something to lose.
                     let after = (round % 5 != 0).then_some(after);
                     let mark = format!("m-{writer}-{round}");
@@ -310,9 +314,10 @@ fn a_full_disk_loses_nothing_and_ends_with_the_space() {
         &sandbox.home(),
     );
     import_and_kill(&sandbox, "old", "m-old", None);
-    let large: String = (0..3000)
-        .map(|n| format!("  key-{n}: {:x}\n", Seeded::new(n).next()))
-        .collect();
+    let large = (0..3000).fold(String::new(), |mut text, n| {
+        writeln!(text, "  key-{n}: {:x}", Seeded::new(n).next()).expect("a string takes it");
+        text
+    });
     sandbox.write(
         "large.yaml",
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata:\n{large}"),
@@ -452,9 +457,12 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     assert!(!sandbox.path("backup.db").exists());
 }
 
+/// What happened to a store, and how.
+type Damage = (&'static str, fn(&Sandbox));
+
 #[test]
 fn a_damaged_store_is_refused_left_alone_and_recovered_on_request() {
-    let damages: [(&str, fn(&Sandbox)); 4] = [
+    let damages: [Damage; 4] = [
         ("the header is overwritten", |sandbox| {
             patch(sandbox, 0, &[0xff; 100]);
         }),

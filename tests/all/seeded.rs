@@ -1,5 +1,7 @@
 //! Random numbers that can be had again, and how many of them a run takes.
 
+#![allow(clippy::print_stdout, reason = "the seed is printed")]
+
 /// A seeded generator of random numbers (splitmix64).
 pub struct Seeded(u64);
 

@@ -483,9 +483,7 @@ fn weftctl(document: &str) -> Result<Value, String> {
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
-            #[expect(clippy::float_cmp, reason = "both are the nearest to one text")]
-            let equal = a == b || (a.as_i64().is_none() && a.as_f64() == b.as_f64());
-            equal
+            a == b || (a.as_i64().is_none() && a.as_f64() == b.as_f64())
         }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))

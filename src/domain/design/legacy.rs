@@ -36,13 +36,18 @@ pub(super) fn read(mut map: Object, ids: &mut dyn FnMut() -> Uuid) -> Result<Des
         components.push(component);
         keys.push(key);
     }
+    // What has a place in the new form must fit it, or it could not be read back.
+    let mut metadata = field::take_object(&mut map, "metadata", &root)?;
+    if let Some(metadata) = &mut metadata {
+        super::camel_aliases(metadata, &root.join("metadata"))?;
+    }
     field::drop_nulls(&mut map, super::ALWAYS_WRITTEN);
     map.shift_remove("services");
     let mut design = Design {
         id,
         name,
         version: version.unwrap_or_else(|| FIRST_VERSION.to_owned()),
-        metadata: None,
+        metadata,
         components,
         relationships: Vec::new(),
         extra: map,

@@ -3,6 +3,12 @@
 //! Each input is made from the files of `testdata` by a generator that is seeded with the number
 //! of the input, so that one input can be made again. It goes through the use cases in process.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a failed run must say"
+)]
+
 use std::{
     fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -471,9 +477,9 @@ fn keep(text: &str, seed: u64, number: u64) -> PathBuf {
 fn mutated_inputs_never_panic_and_never_hang() {
     let seed = Seeded::seed();
     let (count, time) = if full() {
-        (1_000_000, Duration::from_secs(3600))
+        (1_000_000, Duration::from_hours(1))
     } else {
-        (100_000, Duration::from_secs(300))
+        (100_000, Duration::from_mins(5))
     };
     let corpus = corpus();
     let home = tempfile::tempdir().expect("a folder");
@@ -540,15 +546,15 @@ fn mutated_inputs_never_panic_and_never_hang() {
                 })
             })
             .collect();
-        let mut seen: Vec<(u64, Duration)> = vec![(0, Duration::ZERO); works.len()];
+        let mut last: Vec<(u64, Duration)> = vec![(0, Duration::ZERO); works.len()];
         while workers.iter().any(|worker| !worker.is_finished()) {
             std::thread::sleep(Duration::from_millis(100));
-            for (slot, seen) in works.iter().zip(&mut seen) {
+            for (slot, before) in works.iter().zip(&mut last) {
                 let number = slot.number.load(Ordering::Relaxed);
                 let now = thread_time(slot, started);
-                if seen.0 != number {
-                    *seen = (number, now);
-                } else if number != 0 && now.saturating_sub(seen.1) > LIMIT {
+                if before.0 != number {
+                    *before = (number, now);
+                } else if number != 0 && now.saturating_sub(before.1) > LIMIT {
                     let text = Input::make(&corpus, seed, number - 1);
                     let path = keep(&text, seed, number - 1);
                     // The thread can't be ended, only the process.
@@ -571,6 +577,27 @@ fn mutated_inputs_never_panic_and_never_hang() {
         readable.into_inner() > count / 5,
         "most inputs don't get past the parser"
     );
+}
+
+/// Looks at one kept input again: `WEFT_TEST_INPUT=FILE`.
+#[test]
+fn a_kept_input_is_looked_at_again() {
+    let Some(path) = std::env::var_os("WEFT_TEST_INPUT") else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).expect("a kept input");
+    let home = tempfile::tempdir().expect("a folder");
+    let ids = Ids::Seeded(AtomicU64::new(0));
+    let home = Home::below(home.path());
+    let services = Services::new(home, Clock::System, ids, CancellationToken::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    for turn in 0..25 {
+        let readable = AtomicU64::new(0);
+        let told = runtime.block_on(examine(&services, &text, &text, turn, &readable));
+        assert_eq!(told, Ok(()), "turn {turn}");
+    }
 }
 
 /// The files of `testdata`, and each of their documents.
