@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # tests/bench/start.sh [RUNS]: measures start-up, planning, validation and the store
-# against limits and peers. Builds the release binary and gets the peers (kubectl from
-# PATH or tests/tools; kubeconform, built with Go into the cache folder) when they are
-# missing. Command and peer run in turn as whole processes, RUNS times (5 at least; 7 by
-# default), after one run that is not counted. Prints the figures and the verdicts, and
-# writes every run to tests/bench/results/start-DATE.tsv; fails when a must is missed.
-# BOUTIQUE may name a copy of shared/real/online-boutique.yaml.
+# against limits and peers. Builds the release binary and gets the peers when they are
+# missing: the pinned kubectl of tests/tools (one on PATH may be a slower wrapper) and
+# kubeconform, built with Go into the cache folder. Command and peer run in turn as whole
+# processes, RUNS times (5 at least; 7 by default), after one run that is not counted.
+# Prints the figures and the verdicts, and writes every run to
+# tests/bench/results/start-DATE.tsv; fails when a must is missed. BOUTIQUE may name a
+# copy of shared/real/online-boutique.yaml.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,7 +39,7 @@ build_weftctl() {
 
 # Sets `kubectl` and `kubeconform`.
 get_peers() {
-  kubectl=$(command -v kubectl || echo "$("$root/tests/tools" kubectl)/kubectl")
+  kubectl=$("$root/tests/tools" kubectl)/kubectl
   kubeconform=$cache/kubeconform-$kubeconform_version
   [[ -x $kubeconform ]] && return
   command -v go >/dev/null || fail "Go is missing; kubeconform is built with it. Install it from https://go.dev/dl/."
