@@ -116,6 +116,19 @@ impl Command {
         }
     }
 
+    /// Whether the command waits for nothing: it needs no threads, no timers and no signals.
+    fn is_at_once(&self, cx: &Context) -> bool {
+        match self {
+            Self::Config(_)
+            | Self::Schema(_)
+            | Self::Explain(_)
+            | Self::Completion(_)
+            | Self::Help(_) => true,
+            Self::Version(_) => cx.config.get("server").is_empty(),
+            Self::Design(_) | Self::Model(_) | Self::System(_) | Self::Doctor(_) => false,
+        }
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome> {
         match self {
             Self::Design(noun) => noun.run(cx).await,
@@ -194,13 +207,17 @@ fn run(arguments: &[OsString]) -> i32 {
         Ok(cx) => cx,
         Err((terminal, format, error)) => return fail(&terminal, format.as_ref(), &error),
     };
-    let outcome = match runtime() {
+    let at_once = cli.command.is_at_once(&cx);
+    let outcome = match runtime(at_once) {
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
-                let signals = crate::context::watch_signals(cx.cancel.clone(), cx.signal.clone());
+                let signals = (!at_once)
+                    .then(|| crate::context::watch_signals(cx.cancel.clone(), cx.signal.clone()));
                 let outcome = until_interrupted(cli.command.run(&cx), &cx).await;
                 cx.finish().await;
-                signals.abort();
+                if let Some(signals) = signals {
+                    signals.abort();
+                }
                 outcome
             });
             // A blocking read of standard input must not keep the process.
@@ -231,12 +248,16 @@ async fn until_interrupted(
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::internal("cannot start the runtime").because(error))
+fn runtime(at_once: bool) -> Result<tokio::runtime::Runtime> {
+    let built = if at_once {
+        tokio::runtime::Builder::new_current_thread().build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+    };
+    built.map_err(|error| Error::internal("cannot start the runtime").because(error))
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
