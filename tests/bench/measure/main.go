@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -71,7 +72,7 @@ func once(raw *os.File, work, side string, number int, arguments []string) Run {
 		peak: float64(state.SysUsage().(*syscall.Rusage).Maxrss) / 1024,
 	}
 	if number > 0 {
-		_, err = fmt.Fprintf(raw, "%s\t%s\t%d\t%.3f\t%.3f\t%.1f\n", work, side, number, run.wall, run.cpu, run.peak)
+		_, err = fmt.Fprintf(raw, "%s\t%s\t%d\t%.3f\t%.3f\t%.1f\n", work, filepath.Base(side), number, run.wall, run.cpu, run.peak)
 		check(err)
 	}
 	return run
