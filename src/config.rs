@@ -321,6 +321,21 @@ impl Config {
         &self.contexts
     }
 
+    /// Finds a named context.
+    ///
+    /// # Errors
+    /// When there's none of that name, with a near miss.
+    pub fn find_context(&self, name: &str) -> Result<&NamedContext> {
+        self.contexts.get(name).ok_or_else(|| {
+            let names = self.contexts.keys().map(String::as_str);
+            let mut error = Error::new(Code::ContextNotFound, format!("no context {name:?}"));
+            if let Some(near) = weft_domain::near::nearest(name, names) {
+                error = error.hint(format!("did you mean {near:?}?"));
+            }
+            error.hint("list them: weftctl system context list")
+        })
+    }
+
     /// The named context in use.
     pub fn current_context(&self) -> Option<(&str, &NamedContext)> {
         self.contexts

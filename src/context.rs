@@ -260,18 +260,11 @@ impl Context {
                 return Err(Error::new(Code::NotRunning, "no server runs for this user"));
             };
             local.url()
-        } else if let Some(context) = self.config.contexts().get(chosen) {
-            match &context.server {
+        } else {
+            match &self.config.find_context(chosen)?.server {
                 Some(url) => url.clone(),
                 None => return Ok(None),
             }
-        } else {
-            let names = self.config.contexts().keys().map(String::as_str);
-            let mut error = Error::new(Code::ContextNotFound, format!("no context {chosen:?}"));
-            if let Some(near) = weft_domain::near::nearest(chosen, names) {
-                error = error.hint(format!("did you mean {near:?}?"));
-            }
-            return Err(error.hint("list them: weftctl system context list"));
         };
         let token = match self.config.get("token-file") {
             "" => local

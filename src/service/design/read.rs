@@ -96,17 +96,13 @@ pub(super) async fn manifests(services: &Services, reference: Reference) -> Resu
                 _ => texts.manifests()?,
             };
             Ok(Manifests {
-                name: bundle_name(&bundle),
+                name: bundle.name.clone(),
                 version: None,
                 objects,
                 places: texts.places.with_texts(bundle),
             })
         }
     }
-}
-
-fn bundle_name(bundle: &Bundle) -> String {
-    bundle.name.clone()
 }
 
 /// Manifests of a design; explicit dependencies of components become our annotation.

@@ -1,6 +1,6 @@
 //! `system context delete`
 
-use super::{ContextChange, find};
+use super::ContextChange;
 use crate::{
     commands::{Outcome, completion, confirm},
     config::edit,
@@ -29,7 +29,7 @@ pub(super) struct Delete {
 impl Delete {
     /// Asks for the name, then removes the entry.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
-        find(cx, &self.name)?;
+        cx.config.find_context(&self.name)?;
         let current = cx.config.file_value("current-context").as_deref() == Some(&self.name);
         if self.dry_run.is_none() {
             let answers = Answers {

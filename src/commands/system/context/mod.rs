@@ -12,7 +12,7 @@ use crate::{
     commands::{Outcome, schema},
     config::NamedContext,
     context::Context,
-    error::{Code, Error, Result},
+    error::Result,
     output::{Column, Human, Table, View},
 };
 
@@ -176,16 +176,4 @@ impl View for ContextChange {
     fn names(&self) -> Vec<String> {
         vec![format!("context/{}", self.name)]
     }
-}
-
-/// Finds a context by name.
-fn find<'a>(cx: &'a Context, name: &str) -> Result<&'a NamedContext> {
-    cx.config.contexts().get(name).ok_or_else(|| {
-        let names = cx.config.contexts().keys().map(String::as_str);
-        let mut error = Error::new(Code::ContextNotFound, format!("no context {name:?}"));
-        if let Some(near) = weft_domain::near::nearest(name, names) {
-            error = error.hint(format!("did you mean {near:?}?"));
-        }
-        error.hint("list them: weftctl system context list")
-    })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ContextChange, find};
+use super::ContextChange;
 use crate::{
     commands::{Outcome, completion},
     config::edit,
@@ -27,7 +27,7 @@ pub(super) struct Switch {
 impl Switch {
     /// Writes the key current-context.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
-        find(cx, &self.name)?;
+        cx.config.find_context(&self.name)?;
         let unchanged = cx.config.file_value("current-context").as_deref() == Some(&self.name);
         if !unchanged && self.dry_run.is_none() {
             let value = Value::from(self.name.as_str());

@@ -1,6 +1,6 @@
 //! `system context view`
 
-use super::{ContextView, find};
+use super::ContextView;
 use crate::{
     commands::{Outcome, completion},
     context::Context,
@@ -26,6 +26,6 @@ impl ViewOne {
             return Err(Error::new(Code::ContextNotFound, "no context is in use")
                 .hint("choose one: weftctl system context switch NAME"));
         };
-        Ok(ContextView::new(cx, name, find(cx, name)?).into())
+        Ok(ContextView::new(cx, name, cx.config.find_context(name)?).into())
     }
 }
