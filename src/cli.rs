@@ -10,9 +10,10 @@ use crate::{
     commands::{
         Outcome, completion, config, design, explain, help, model, schema, system, version,
     },
+    config::Origin,
     context::{Context, Surrounding},
     error::{Code, Error, Result},
-    output::{Delivered, Format, Report},
+    output::{Delivered, Format, Report, page},
 };
 
 /// Designs, models and reconciliation for Kubernetes in one binary.
@@ -62,8 +63,11 @@ pub struct Global {
     #[arg(short, long, global = true, hide_short_help = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Never ask; fail where a question would be needed
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, global = true, hide_short_help = true, overrides_with = "input")]
     pub no_input: bool,
+    /// Ask, whatever a setting says
+    #[arg(long, global = true, hide = true, overrides_with = "no_input")]
+    pub input: bool,
     /// Another configuration file than the user's own
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<std::path::PathBuf>,
@@ -113,6 +117,32 @@ impl Command {
         match self {
             Self::Design(noun) => noun.reports(),
             _ => &[],
+        }
+    }
+
+    /// Whether the command works when files or variables hold wrong settings: it needs none, or
+    /// is there to find and mend them.
+    fn needs_settings(&self) -> bool {
+        match self {
+            Self::Design(_) | Self::Model(_) => true,
+            Self::System(noun) => !noun.is_check(),
+            Self::Config(noun) => !noun.mends(),
+            Self::Schema(_)
+            | Self::Explain(_)
+            | Self::Completion(_)
+            | Self::Doctor(_)
+            | Self::Version(_)
+            | Self::Help(_) => false,
+        }
+    }
+
+    /// Whether the command answers a question: exit 1 is "no", and 3 is "could not tell".
+    fn is_predicate(&self) -> bool {
+        match self {
+            Self::Design(noun) => noun.is_predicate(),
+            Self::System(noun) => noun.is_check(),
+            Self::Doctor(_) => true,
+            _ => false,
         }
     }
 
@@ -202,11 +232,25 @@ fn run(arguments: &[OsString]) -> i32 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, arguments, &surrounding),
     };
+    if let Some(name) = repeated(arguments) {
+        let error = Error::new(Code::Usage, format!("{name} was given more than once"));
+        let format = asked_format(arguments, &surrounding);
+        return fail(&surrounding.plain_terminal(false), format.as_ref(), &error);
+    }
     let cancel = CancellationToken::new();
-    let cx = match Context::new(&cli.global, cli.command.reports(), surrounding, cancel) {
+    let (predicate, reports) = (cli.command.is_predicate(), cli.command.reports());
+    let needs_settings = cli.command.needs_settings();
+    let cx = Context::new(&cli.global, reports, surrounding, cancel, needs_settings);
+    let mut cx = match cx {
         Ok(cx) => cx,
         Err((terminal, format, error)) => return fail(&terminal, format.as_ref(), &error),
     };
+    if matches!(cli.command, Command::Completion(_)) && *cx.config.origin("output") != Origin::Flag
+    {
+        // A shell reads it, whatever the user likes to read.
+        cx.format = Format::Table;
+    }
+    log_retries(cx.terminal.verbosity());
     let at_once = cli.command.is_at_once(&cx);
     let outcome = match runtime(at_once) {
         Ok(runtime) => {
@@ -226,10 +270,30 @@ fn run(arguments: &[OsString]) -> i32 {
         }
         Err(error) => Err(error),
     };
-    match outcome {
-        Ok(outcome) => deliver(&cx, &outcome),
-        Err(error) => fail(&cx.terminal, Some(&cx.format), &error),
-    }
+    let result = outcome.and_then(|outcome| deliver(&cx, &outcome));
+    result.unwrap_or_else(|error| {
+        let error = match (error.code(), cx.interrupted()) {
+            (Code::Interrupted, Some(interrupted)) => interrupted,
+            _ if predicate => error.undecided(),
+            _ => error,
+        };
+        fail(&cx.terminal, Some(&cx.format), &error)
+    })
+}
+
+/// Shows with `-v` what is tried again and waited for, with `-vv` everything.
+fn log_retries(verbosity: u8) {
+    let level = match verbosity {
+        0 => return,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(level)
+        .try_init();
 }
 
 /// Lets a command end by itself after the first signal, but not for ever: what it was doing is
@@ -265,22 +329,13 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches_mut(&mut matches)
 }
 
-fn deliver(cx: &Context, outcome: &Outcome) -> i32 {
-    match outcome.print(&cx.format, &cx.terminal) {
-        Ok(Delivered::All) => {
-            if let Some(hint) = outcome.next() {
-                cx.terminal.hint(hint);
-            }
-            outcome.exit_code()
-        }
-        // The reader went away; what it wanted it has.
-        Ok(Delivered::ReaderLeft) => outcome.exit_code(),
-        Err(error) => {
-            let error =
-                Error::new(Code::OutputFailed, "cannot write to standard output").because(error);
-            fail(&cx.terminal, Some(&cx.format), &error)
-        }
+fn deliver(cx: &Context, outcome: &Outcome) -> Result<i32> {
+    let delivered = outcome.print(&cx.format, &cx.terminal)?;
+    if let (Delivered::All, Some(hint)) = (delivered, outcome.next()) {
+        cx.terminal.hint(hint);
     }
+    // A reader who went away has what it wanted.
+    Ok(outcome.exit_code())
 }
 
 fn fail(terminal: &crate::output::Terminal, format: Option<&Format>, error: &Error) -> i32 {
@@ -291,13 +346,13 @@ fn fail(terminal: &crate::output::Terminal, format: Option<&Format>, error: &Err
 /// Help goes to stdout with exit 0, everything else is a usage error in our form.
 fn usage(error: &clap::Error, arguments: &[OsString], surrounding: &Surrounding) -> i32 {
     use clap::error::ErrorKind;
-    let terminal = surrounding.plain_terminal();
+    let color = asked(arguments, &["--color"]).contains(&"never");
+    let terminal = surrounding.plain_terminal(color);
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        let text = error.render().to_string();
-        return match terminal.data(|out| out.write_all(text.as_bytes())) {
+        return match page::print(&error.render().to_string(), &terminal) {
             Ok(_) => 0,
             Err(error) => fail(
                 &terminal,
@@ -306,11 +361,20 @@ fn usage(error: &clap::Error, arguments: &[OsString], surrounding: &Surrounding)
             ),
         };
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        terminal.lines(error.render().to_string().lines().map(Into::into));
-        return 2;
-    }
+    let structured = asked_format(arguments, surrounding).is_some_and(|format| format.is_json());
     let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        if !structured {
+            terminal.lines(text.lines().map(Into::into));
+            return 2;
+        }
+        let mut report = Error::new(Code::Usage, "a command is missing");
+        if let Some(usage) = text.lines().find_map(|line| line.strip_prefix("Usage: ")) {
+            report = report.because(format!("usage: {usage}"));
+        }
+        terminal.error(&report, structured);
+        return report.kind().exit_code();
+    }
     let mut paragraphs = text.trim().split("\n\n");
     let message = paragraphs.next().unwrap_or("wrong command line");
     let message = message.strip_prefix("error: ").unwrap_or(message);
@@ -330,26 +394,54 @@ fn usage(error: &clap::Error, arguments: &[OsString], surrounding: &Surrounding)
     if !found {
         report = report.hint(Code::Usage.entry().hint);
     }
-    let structured = asked_format(arguments, surrounding).is_some_and(|format| format.is_json());
     terminal.error(&report, structured);
     report.kind().exit_code()
 }
 
 /// The output format of a command line that can't be parsed, so that its error has that form.
 fn asked_format(arguments: &[OsString], surrounding: &Surrounding) -> Option<Format> {
+    let flag = asked(arguments, &["--output", "-o"])
+        .pop()
+        .map(str::to_owned);
+    let found = flag.or_else(|| surrounding.variable("WEFT_OUTPUT"))?;
+    Format::parse(&found, &[]).ok()
+}
+
+/// A flag of every command that has one value and was given two. Of flags that stand before and
+/// behind the command clap would take one in silence.
+fn repeated(arguments: &[OsString]) -> Option<&'static str> {
+    const SINGLE: [&[&str]; 6] = [
+        &["--output", "-o"],
+        &["--color"],
+        &["--config"],
+        &["--server"],
+        &["--token-file"],
+        &["--request-timeout"],
+    ];
+    let mut flags = SINGLE.into_iter();
+    flags
+        .find(|names| asked(arguments, names).len() > 1)
+        .and_then(|names| names.first().copied())
+}
+
+/// The values of a flag on a command line, parsed or not.
+fn asked<'a>(arguments: &'a [OsString], names: &[&str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
     let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
-    let mut found = surrounding.variable("WEFT_OUTPUT");
-    while let Some(argument) = arguments.next() {
-        if argument == "-o" || argument == "--output" {
-            found = arguments.next().map(str::to_owned).or(found);
-        } else if let Some(value) = argument
-            .strip_prefix("--output=")
-            .or(argument.strip_prefix("-o"))
-        {
-            found = Some(value.trim_start_matches('=').to_owned());
+    while let Some(argument) = arguments.next().filter(|argument| *argument != "--") {
+        for name in names {
+            let Some(rest) = argument.strip_prefix(name) else {
+                continue;
+            };
+            if rest.is_empty() {
+                found.extend(arguments.next());
+            } else if rest.starts_with('=') || !name.starts_with("--") {
+                found.push(rest.trim_start_matches('='));
+            }
+            break;
         }
     }
-    Format::parse(&found?, &[]).ok()
+    found
 }
 
 /// A panic is a bug: one error of ours, exit 70, and no secret that a message might hold.
@@ -361,7 +453,11 @@ fn install_panic_hook() {
             .unwrap_or_default();
         let error = Error::internal("the program met a state that should be impossible")
             .because(format!("panic at {place}"));
-        Surrounding::read().plain_terminal().error(&error, false);
+        let surrounding = Surrounding::read();
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let format = asked_format(&arguments, &surrounding);
+        let structured = format.is_some_and(|format| format.is_json());
+        surrounding.plain_terminal(false).error(&error, structured);
         std::process::exit(error.kind().exit_code());
     }));
 }

@@ -10,10 +10,12 @@ pub mod home;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::Value;
 use weft_domain::{
+    duration,
     path::{Path as FieldPath, Segment},
     yaml,
 };
@@ -187,15 +189,7 @@ impl Config {
         variable: impl Fn(&str) -> Option<String>,
         flags: &[(&'static str, String)],
     ) -> Result<Self> {
-        let mut config = Self {
-            values: KEYS
-                .iter()
-                .map(|key| (key.name, (key.default.to_owned(), Origin::Default)))
-                .collect(),
-            contexts: BTreeMap::new(),
-            file,
-            in_file: BTreeMap::new(),
-        };
+        let mut config = Self::of_flags(file, &[]);
         let mut files = Vec::new();
         if !cfg!(windows) {
             files.push((PathBuf::from("/etc/weft/config.yaml"), true));
@@ -221,9 +215,7 @@ impl Config {
                     .insert(key.name, (value, Origin::Variable(key.variable)));
             }
         }
-        for (name, value) in flags {
-            config.values.insert(name, (value.clone(), Origin::Flag));
-        }
+        config.take_flags(flags);
         if let Some((name, context)) = config
             .current_context()
             .map(|(n, c)| (n.to_owned(), c.clone()))
@@ -240,6 +232,34 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// The built-in values, and those of the command line.
+    pub fn of_flags(file: PathBuf, flags: &[(&'static str, String)]) -> Self {
+        let values = KEYS
+            .iter()
+            .map(|key| (key.name, (key.default.to_owned(), Origin::Default)));
+        let mut config = Self {
+            values: values.collect(),
+            contexts: BTreeMap::new(),
+            file,
+            in_file: BTreeMap::new(),
+        };
+        config.take_flags(flags);
+        config
+    }
+
+    fn take_flags(&mut self, flags: &[(&'static str, String)]) {
+        for (name, value) in flags {
+            self.values.insert(name, (value.clone(), Origin::Flag));
+        }
+    }
+
+    /// Where a key's value comes from.
+    pub fn origin(&self, name: &str) -> &Origin {
+        self.values
+            .get(name)
+            .map_or(&Origin::Default, |(_, origin)| origin)
     }
 
     fn read(&mut self, path: &Path, trusted: bool) -> Result<()> {
@@ -260,16 +280,10 @@ impl Config {
                 continue;
             }
             let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-                let names: Vec<&str> = KEYS
-                    .iter()
-                    .map(|key| key.name)
-                    .chain(["contexts"])
-                    .collect();
-                let mut error = parsed.fail(&at, format!("the key {name:?} is unknown"));
-                if let Some(near) = weft_domain::near::nearest(name, names.iter().copied()) {
-                    error = error.hint(format!("did you mean {near:?}?"));
-                }
-                return Err(error);
+                let names = KEYS.iter().map(|key| key.name).chain(["contexts"]);
+                return Err(parsed
+                    .fail(&at, format!("the key {name:?} is unknown"))
+                    .did_you_mean(name, names));
             };
             if !trusted && !key.project {
                 return Err(parsed
@@ -328,11 +342,9 @@ impl Config {
     pub fn find_context(&self, name: &str) -> Result<&NamedContext> {
         self.contexts.get(name).ok_or_else(|| {
             let names = self.contexts.keys().map(String::as_str);
-            let mut error = Error::new(Code::ContextNotFound, format!("no context {name:?}"));
-            if let Some(near) = weft_domain::near::nearest(name, names) {
-                error = error.hint(format!("did you mean {near:?}?"));
-            }
-            error.hint("list them: weftctl system context list")
+            Error::new(Code::ContextNotFound, format!("no context {name:?}"))
+                .did_you_mean(name, names)
+                .hint("list them: weftctl system context list")
         })
     }
 
@@ -349,6 +361,20 @@ impl Config {
     }
 }
 
+/// Reads a time limit; 0 is none, as in kubectl, which here is a year.
+///
+/// # Errors
+/// The rest of a sentence that begins with the key's name.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    const NONE: Duration = Duration::from_hours(24 * 365);
+    match text {
+        "0" | "0s" => Ok(NONE),
+        _ => duration::parse(text)
+            .map(|limit| limit.min(NONE))
+            .ok_or_else(|| format!("must be {}, found {text:?}", duration::EXPECTED)),
+    }
+}
+
 /// Says what is wrong with a value: "must be …".
 ///
 /// # Errors
@@ -358,48 +384,12 @@ pub fn check(key: &Key, value: &str) -> Result<(), String> {
         Shape::Text => Ok(()),
         Shape::Bool if matches!(value, "true" | "false" | "1" | "0") => Ok(()),
         Shape::Bool => Err(format!("must be true or false, found {value:?}")),
-        Shape::Duration => crate::config::duration(value).map(|_| ()),
+        Shape::Duration => timeout(value).map(|_| ()),
         Shape::Choice(choices) if choices.contains(&value) => Ok(()),
         Shape::Choice(choices) => Err(format!(
             "must be one of {}, found {value:?}",
             choices.join(", ")
         )),
-    }
-}
-
-/// Reads a duration: `500ms`, `90s`, `5m`, `2h`, `1h30m`.
-///
-/// # Errors
-/// The rest of a sentence: "must be a duration …".
-pub fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let refuse = || format!("must be a duration such as 90s or 5m, found {text:?}");
-    let mut rest = text;
-    let mut total = std::time::Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, tail) = rest.split_at(digits);
-        let number: u32 = number.parse().map_err(|_| refuse())?;
-        let (unit, after) = if let Some(after) = tail.strip_prefix("ms") {
-            (std::time::Duration::from_millis(1), after)
-        } else if let Some(after) = tail.strip_prefix('s') {
-            (std::time::Duration::from_secs(1), after)
-        } else if let Some(after) = tail.strip_prefix('m') {
-            (std::time::Duration::from_mins(1), after)
-        } else if let Some(after) = tail.strip_prefix('h') {
-            (std::time::Duration::from_hours(1), after)
-        } else {
-            return Err(refuse());
-        };
-        total = unit
-            .checked_mul(number)
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(refuse)?;
-        rest = after;
-    }
-    if text.is_empty() {
-        Err(refuse())
-    } else {
-        Ok(total)
     }
 }
 
@@ -525,25 +515,6 @@ impl<'a> Parsed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_read_with_their_units() {
-        let table = [
-            ("90s", Some(90_000)),
-            ("5m", Some(300_000)),
-            ("1h30m", Some(5_400_000)),
-            ("250ms", Some(250)),
-            ("", None),
-            ("5", None),
-            ("s", None),
-            ("-1s", None),
-            ("5d", None),
-            ("99999999999s", None),
-        ];
-        for (text, millis) in table {
-            assert_eq!(duration(text).ok().map(|d| d.as_millis()), millis, "{text}");
-        }
-    }
 
     #[test]
     fn each_layer_wins_over_those_below() {

@@ -18,7 +18,7 @@ use crate::{
     cli::Global,
     client::{Client, Remote, Transport},
     commands::system::server_file::ServerFile,
-    config::{self, Config, home::Home},
+    config::{self, Config, Origin, home::Home},
     error::{Code, Error, Result},
     output::{
         ColorChoice, Format, Options as TerminalOptions, Report, Step, Surroundings, Terminal,
@@ -47,8 +47,17 @@ impl Surrounding {
     }
 
     /// A terminal before any setting is known.
-    pub fn plain_terminal(&self) -> Terminal {
-        Terminal::new(self.streams.clone(), TerminalOptions::default())
+    pub fn plain_terminal(&self, colourless: bool) -> Terminal {
+        let color = if colourless {
+            ColorChoice::Never
+        } else {
+            ColorChoice::Auto
+        };
+        let options = TerminalOptions {
+            color,
+            ..TerminalOptions::default()
+        };
+        Terminal::new(self.streams.clone(), options)
     }
 }
 
@@ -68,13 +77,16 @@ pub struct Context {
     pub signal: Arc<AtomicI32>,
     /// The process around.
     pub surrounding: Surrounding,
+    /// What is wrong with the settings, for a command that works without them.
+    pub trouble: Option<Error>,
     clock: Clock,
     client: OnceCell<Client>,
     services: OnceCell<Services>,
 }
 
 impl Context {
-    /// Puts the parts together.
+    /// Puts the parts together. Without `needs_settings` wrong files and variables are left to
+    /// the command, in [`Context::trouble`].
     ///
     /// # Errors
     /// When a setting is wrong; with a terminal to say so.
@@ -84,23 +96,36 @@ impl Context {
         reports: &[Report],
         surrounding: Surrounding,
         cancel: CancellationToken,
+        needs_settings: bool,
     ) -> Result<Self, (Terminal, Option<Format>, Error)> {
-        let asked = global
-            .output
-            .as_deref()
-            .and_then(|text| Format::parse(text, reports).ok());
-        let fail = |error| (surrounding.plain_terminal(), asked.clone(), error);
+        let asked = global.output.clone();
+        let asked = asked.or_else(|| surrounding.variable("WEFT_OUTPUT"));
+        let asked = asked.and_then(|text| Format::parse(&text, reports).ok());
+        let colourless = global.color.as_deref() == Some("never");
+        let fail = |error| (surrounding.plain_terminal(colourless), asked.clone(), error);
         let home = Home::find(|name| surrounding.variable(name)).ok_or_else(|| {
             fail(Error::new(Code::Usage, "no home folder is known").hint("set HOME or WEFT_HOME"))
         })?;
-        let config = Self::read_config(global, &surrounding, &home).map_err(fail)?;
+        let flags = Self::flags(global).map_err(fail)?;
+        let (config, mut trouble) = match Self::read_config(global, &surrounding, &home, &flags) {
+            Ok(config) => (config, None),
+            Err(error) if needs_settings => return Err(fail(error)),
+            Err(error) => (Config::of_flags(home.config_file(), &flags), Some(error)),
+        };
         let asked = config.get("output");
-        let format = Format::parse(asked, reports).map_err(|problem| {
-            fail(
-                Error::new(Code::Usage, format!("cannot print as {asked:?}: {problem}"))
-                    .hint("see what there is: weftctl help formats"),
-            )
-        })?;
+        let format = match Format::parse(asked, reports) {
+            Ok(format) => format,
+            Err(problem) => {
+                let message = format!("cannot print as {asked:?}: {problem}");
+                let error = Error::new(Code::Usage, message)
+                    .hint("see what there is: weftctl help formats");
+                if needs_settings || *config.origin("output") == Origin::Flag {
+                    return Err(fail(error));
+                }
+                trouble = trouble.or(Some(error));
+                Format::Table
+            }
+        };
         let options = TerminalOptions {
             color: <ColorChoice as clap::ValueEnum>::from_str(config.get("color"), false)
                 .unwrap_or_default(),
@@ -125,33 +150,46 @@ impl Context {
             cancel,
             signal: Arc::default(),
             surrounding,
+            trouble,
             clock,
             client: OnceCell::new(),
             services: OnceCell::new(),
         })
     }
 
-    fn read_config(global: &Global, surrounding: &Surrounding, home: &Home) -> Result<Config> {
-        let mut flags: Vec<(&'static str, String)> = Vec::new();
+    /// The settings that the command line gives.
+    fn flags(global: &Global) -> Result<Vec<(&'static str, String)>> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let no_input = match (global.no_input, global.input) {
+            (true, _) => Some("true".to_owned()),
+            (false, true) => Some("false".to_owned()),
+            (false, false) => None,
+        };
         let given = [
             ("output", global.output.clone()),
             ("color", global.color.clone()),
             ("server", global.server.clone()),
             ("token-file", global.token_file.as_ref().map(path)),
             ("request-timeout", global.request_timeout.clone()),
-            ("no-input", global.no_input.then(|| "true".to_owned())),
+            ("no-input", no_input),
         ];
-        flags.extend(
-            given
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
         if let Some(timeout) = &global.request_timeout {
-            config::duration(timeout).map_err(|problem| {
+            config::timeout(timeout).map_err(|problem| {
                 Error::new(Code::Usage, format!("--request-timeout {problem}"))
             })?;
         }
+        let given = given.into_iter();
+        Ok(given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect())
+    }
+
+    fn read_config(
+        global: &Global,
+        surrounding: &Surrounding,
+        home: &Home,
+        flags: &[(&'static str, String)],
+    ) -> Result<Config> {
         let file = match (&global.config, surrounding.variable("WEFT_CONFIG")) {
             (Some(file), _) => file.clone(),
             (None, Some(file)) => PathBuf::from(file),
@@ -162,7 +200,7 @@ impl Context {
             file,
             folder.as_deref(),
             |name| surrounding.variable(name),
-            &flags,
+            flags,
         )
     }
 
@@ -173,7 +211,7 @@ impl Context {
 
     /// How long one call to a remote host may take.
     pub fn request_timeout(&self) -> Duration {
-        config::duration(self.config.get("request-timeout")).unwrap_or(Duration::from_mins(1))
+        config::timeout(self.config.get("request-timeout")).unwrap_or(Duration::from_mins(1))
     }
 
     /// The services of this process, for local commands and the embedded server.
@@ -200,12 +238,13 @@ impl Context {
     pub async fn client(&self) -> Result<&Client> {
         self.client
             .get_or_try_init(|| async {
-                Ok(Client::new(match self.remote()? {
+                let transport = match self.remote()? {
                     Some(remote) => Transport::Remote(remote),
                     None => {
                         Transport::InProcess(crate::server::router(self.services().await.clone()))
                     }
-                }))
+                };
+                Ok(Client::new(transport).until(self.cancel.clone()))
             })
             .await
     }
@@ -219,10 +258,12 @@ impl Context {
         let progress = crate::output::Progress::new(self.terminal.clone());
         let mut step: Option<Step> = None;
         let result = client
-            .run(request, &self.cancel, |event| match event {
+            .run(request, |event| match event {
                 Event::Step { message } => {
-                    // The step before ends when it is dropped.
-                    step = Some(progress.step(message.as_str()));
+                    let next = progress.step(message.as_str());
+                    if let Some(step) = step.replace(next) {
+                        step.done();
+                    }
                 }
                 Event::Progress { done, total } => {
                     if let Some(step) = &step {
@@ -233,8 +274,24 @@ impl Context {
                 Event::Succeeded { .. } | Event::Failed { .. } => {}
             })
             .await;
-        drop(step);
-        result.map_err(|error| self.interrupted().unwrap_or(error))
+        if let (Some(step), true) = (step, result.is_ok()) {
+            step.done();
+        }
+        result
+    }
+
+    /// Gives work up when the run is interrupted.
+    ///
+    /// # Errors
+    /// What the work fails with, or that it was interrupted.
+    pub async fn until_cancelled<T, E: Into<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T> {
+        tokio::select! {
+            result = work => result.map_err(Into::into),
+            () = self.cancel.cancelled() => Err(Error::new(Code::Interrupted, "interrupted")),
+        }
     }
 
     /// The error of a run that a signal ended.

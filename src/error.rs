@@ -30,6 +30,8 @@ struct Inner {
     hints: Vec<String>,
     /// Further errors of the same run; the first one's siblings, never nested.
     more: Vec<Error>,
+    /// Whether it kept a command from answering a question.
+    undecided: bool,
 }
 
 /// Where an error lies: in a file, or at something remote.
@@ -107,6 +109,7 @@ impl Error {
             causes: Vec::new(),
             hints: Vec::new(),
             more: Vec::new(),
+            undecided: false,
         }))
     }
 
@@ -163,6 +166,27 @@ impl Error {
         self
     }
 
+    /// Adds the nearest of the words that would have been right, if one is near.
+    #[must_use]
+    pub fn did_you_mean<'a>(
+        self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        match weft_domain::near::nearest(word, candidates) {
+            Some(near) => self.hint(format!("did you mean {near:?}?")),
+            None => self,
+        }
+    }
+
+    /// The error of a command that answers a question: a failure without a finer kind must not
+    /// look like "no" (`cli-conventions` §2, exit 3).
+    #[must_use]
+    pub fn undecided(mut self) -> Self {
+        self.0.undecided = true;
+        self
+    }
+
     /// One error out of several, ordered so that the one that decides the exit code leads
     /// (`cli-conventions` §2). `None` when there are none.
     pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
@@ -189,7 +213,10 @@ impl Error {
 
     /// The kind, which is the exit code.
     pub fn kind(&self) -> Kind {
-        self.0.code.kind()
+        match self.0.code.kind() {
+            Kind::Failure if self.0.undecided => Kind::Unknown,
+            kind => kind,
+        }
     }
 
     /// What happened, in one line.
@@ -231,30 +258,37 @@ impl Error {
         std::iter::once(self).chain(self.0.more.iter())
     }
 
-    /// The printed form, colours left to the terminal. With `verbose`, siblings of one cause are
-    /// all listed; otherwise the first few.
+    /// The printed form, colours left to the terminal. Siblings of one code stand together, with
+    /// their hint once; of many only the first few are listed, unless `verbose`. The error that
+    /// decides the exit code comes last: that is where a person looks.
     pub fn render(&self, verbose: bool) -> String {
         use fmt::Write;
-        const SHOWN: usize = 20;
+        const SHOWN: usize = 10;
+        let mut groups: Vec<(Code, Vec<String>, Vec<&Error>)> = Vec::new();
+        for error in self.iter() {
+            let hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
+            let same = |group: &&mut (Code, Vec<String>, Vec<&Error>)| {
+                group.0 == error.code() && group.1 == hints
+            };
+            match groups.iter_mut().find(same) {
+                Some((_, _, errors)) => errors.push(error),
+                None => groups.push((error.code(), hints, vec![error])),
+            }
+        }
         let mut text = String::new();
-        let mut hidden = 0;
-        for (index, error) in self
-            .iter()
-            .enumerate()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-        {
-            // The most important line stands last.
-            if index >= SHOWN && !verbose {
-                hidden += 1;
-                continue;
+        for (code, hints, errors) in groups.iter().rev() {
+            let shown = if verbose { errors.len() } else { SHOWN };
+            for error in errors.iter().take(shown) {
+                error.render_one(&mut text);
             }
-            if hidden > 0 {
-                let _ = writeln!(text, "and {hidden} more; -v lists them");
-                hidden = 0;
+            match errors.len().saturating_sub(shown) {
+                0 => {}
+                hidden => _ = writeln!(text, "and {hidden} more; -v lists them"),
             }
-            error.render_one(&mut text);
+            for hint in hints {
+                let _ = writeln!(text, "  hint:   {hint}");
+            }
+            let _ = writeln!(text, "  more:   weftctl explain {}", code.id());
         }
         text
     }
@@ -268,10 +302,6 @@ impl Error {
         for cause in &self.0.causes {
             let _ = writeln!(text, "  cause:  {cause}");
         }
-        for hint in self.hints() {
-            let _ = writeln!(text, "  hint:   {hint}");
-        }
-        let _ = writeln!(text, "  more:   weftctl explain {}", self.code().id());
     }
 }
 
@@ -328,6 +358,7 @@ impl From<Error> for Body {
     fn from(error: Error) -> Self {
         let hints = error.hints().join("; ");
         let entry = error.code().entry();
+        let exit_code = error.kind().exit_code();
         Self {
             api_version: crate::api::API_VERSION.to_owned(),
             kind: "Error".to_owned(),
@@ -337,7 +368,7 @@ impl From<Error> for Body {
             cause: error.0.causes,
             object: error.0.place,
             retryable: entry.retryable,
-            exit_code: entry.kind.exit_code(),
+            exit_code,
             others: error.0.more.into_iter().map(Body::from).collect(),
         }
     }
@@ -356,6 +387,7 @@ impl From<Body> for Error {
             causes: body.cause,
             hints: own_hint.into_iter().collect(),
             more: body.others.into_iter().map(Error::from).collect(),
+            undecided: false,
         }))
     }
 }

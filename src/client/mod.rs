@@ -22,12 +22,23 @@ pub use transport::{Remote, Transport};
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
+    cancel: CancellationToken,
 }
 
 impl Client {
     /// A client over a transport.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Gives calls up when `cancel` fires.
+    #[must_use]
+    pub fn until(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
     }
 
     /// Where requests go: a URL, or `embedded`.
@@ -41,7 +52,7 @@ impl Client {
     /// What the server answers, or why there's no answer.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply> {
         let (path, body) = encode(request)?;
-        self.exchange::<R>(&path, body).await
+        self.until_cancelled(self.exchange::<R>(&path, body)).await
     }
 
     /// Like [`Client::call`], but lets go of the request, which may hold a whole source, before
@@ -52,28 +63,37 @@ impl Client {
     pub async fn hand_over<R: Request>(&self, request: R) -> Result<R::Reply> {
         let (path, body) = encode(&request)?;
         drop(request);
-        self.exchange::<R>(&path, body).await
+        self.until_cancelled(self.exchange::<R>(&path, body)).await
+    }
+
+    async fn until_cancelled<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            answer = call => answer,
+            () = self.cancel.cancelled() => Err(Error::new(Code::Interrupted, "interrupted")),
+        }
     }
 
     async fn exchange<R: Request>(&self, path: &str, body: Option<Vec<u8>>) -> Result<R::Reply> {
-        let response = self.transport.send(R::METHOD, path, body, None).await?;
-        let status = response.status();
-        let bytes = transport::read(response).await?;
+        let exchange = async {
+            let response = self.transport.send(R::METHOD, path, body, None).await?;
+            let status = response.status();
+            Ok((status, transport::read(response).await?))
+        };
+        let (status, bytes) = self.transport.in_time(exchange).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| foreign(status, &error));
         }
         Err(serde_json::from_slice::<Error>(&bytes).unwrap_or_else(|error| foreign(status, &error)))
     }
 
-    /// Starts an operation, hands its events on and returns its outcome. When `cancel` fires,
-    /// the operation is cancelled and its end awaited. A stream that breaks is resumed.
+    /// Starts an operation, hands its events on and returns its outcome. A call that is given up
+    /// cancels the operation and waits for its end. A stream that breaks is resumed.
     ///
     /// # Errors
     /// What the operation failed with.
     pub async fn run<R: LongRequest>(
         &self,
         request: &R,
-        cancel: &CancellationToken,
         mut on_event: impl FnMut(&Event),
     ) -> Result<R::Outcome> {
         const RESUMES: u32 = 5;
@@ -95,9 +115,10 @@ impl Client {
             loop {
                 let next = tokio::select! {
                     next = events.next() => next,
-                    () = cancel.cancelled(), if !cancelled => {
+                    () = self.cancel.cancelled(), if !cancelled => {
                         cancelled = true;
-                        self.call(&CancelOperation { id: id.clone() }).await?;
+                        let (path, body) = encode(&CancelOperation { id: id.clone() })?;
+                        self.exchange::<CancelOperation>(&path, body).await?;
                         continue;
                     }
                 };

@@ -29,11 +29,12 @@ pub struct Remote {
     http: reqwest::Client,
     base: String,
     token: Option<Secret>,
+    deadline: Duration,
 }
 
 impl Remote {
-    /// A server at `base` (scheme, host and port), which may take `deadline` for each piece of an
-    /// answer, but 30 s at least: event streams have quiet times.
+    /// A server at `base` (scheme, host and port), which may take `deadline` for a whole answer.
+    /// Streams of events have no such end; they have quiet times of 30 s at most.
     ///
     /// # Errors
     /// When the URL isn't one, or would send the token in plain text over a network.
@@ -68,7 +69,7 @@ impl Remote {
         }
         let mut builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10).min(deadline))
-            .read_timeout(deadline.max(Duration::from_secs(30)))
+            .read_timeout(Duration::from_secs(30))
             .redirect(reqwest::redirect::Policy::none());
         if loopback {
             builder = builder.no_proxy();
@@ -80,6 +81,7 @@ impl Remote {
             http,
             base: base.trim_end_matches('/').to_owned(),
             token,
+            deadline,
         })
     }
 }
@@ -90,6 +92,21 @@ impl Transport {
             Self::InProcess(_) => "embedded",
             Self::Remote(remote) => &remote.base,
         }
+    }
+
+    /// Waits for a whole answer, as long as a remote server may take.
+    pub(super) async fn in_time<T>(&self, exchange: impl Future<Output = Result<T>>) -> Result<T> {
+        let Self::Remote(remote) = self else {
+            return exchange.await;
+        };
+        let answered = tokio::time::timeout(remote.deadline, exchange).await;
+        answered.unwrap_or_else(|_| {
+            let (base, limit) = (&remote.base, remote.deadline.as_secs_f32());
+            Err(Error::new(
+                Code::TimedOut,
+                format!("no answer from the server at {base} within {limit} s"),
+            ))
+        })
     }
 
     /// Sends a request; the answer's body streams.

@@ -172,6 +172,34 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    /// Returns the context that was spoken to, or asked for.
+    pub fn context(&self) -> Option<&str> {
+        match self {
+            Self::NoKubeconfig { .. } | Self::Kubeconfig { .. } | Self::NoCurrentContext { .. } => {
+                None
+            }
+            Self::NoContext { context, .. }
+            | Self::Plugin { context, .. }
+            | Self::Credentials { context, .. }
+            | Self::Unreachable { context, .. }
+            | Self::Timeout { context, .. }
+            | Self::Denied { context, .. }
+            | Self::NotFound { context, .. }
+            | Self::Status { context, .. }
+            | Self::TooLarge { context, .. }
+            | Self::Malformed { context, .. } => Some(context),
+        }
+    }
+
+    /// Returns the kubeconfig that is at fault.
+    pub fn kubeconfig(&self) -> Option<&Path> {
+        match self {
+            Self::NoKubeconfig { path } => Some(path),
+            Self::Kubeconfig { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Tells whether the same call may succeed later without anyone doing anything.
     pub const fn is_retryable(&self) -> bool {
         match self {

@@ -49,7 +49,7 @@ impl View for ExplanationList {
 
     fn human(&self) -> Human {
         if let (false, [one]) = (self.all, self.items.as_slice()) {
-            return Human::Text(format!(
+            return Human::Page(format!(
                 "{}: {}\n\n{}\n\nWhat to do: {}\n\nExample:\n  {}\n\nExit code {}.\n",
                 one.code, one.title, one.text, one.hint, one.example, one.exit_code
             ));

@@ -6,7 +6,8 @@ use super::{Outcome, completion};
 use crate::{
     config::KEYS,
     error::{Code, Error, Kind, Result},
-    output::{FORMATS, Human, View},
+    output::{FORMATS, Human, View, human},
+    service::source::{Limits, flag},
 };
 
 /// Print the help of a command, or a topic: environment, exit-codes, formats, limits.
@@ -77,13 +78,12 @@ impl Help {
                 .map(|c| c.get_name().to_owned())
                 .collect();
             let Some(next) = found.find_subcommand_mut(word) else {
-                let near = weft_domain::near::nearest(word, names.iter().map(String::as_str));
-                let mut error =
-                    Error::new(Code::CodeUnknown, format!("no command or topic {topic:?}"));
-                if let Some(near) = near {
-                    error = error.hint(format!("did you mean {near:?}?"));
-                }
-                return Err(error.hint("see what there is: weftctl help"));
+                return Err(Error::new(
+                    Code::CodeUnknown,
+                    format!("no command or topic {topic:?}"),
+                )
+                .did_you_mean(word, names.iter().map(String::as_str))
+                .hint("see what there is: weftctl help"));
             };
             found = next;
         }
@@ -167,22 +167,58 @@ fn formats() -> String {
 }
 
 fn limits() -> String {
-    let limits = weft_domain::yaml::Limits::STREAM;
+    use std::fmt::Write;
+    let text = weft_domain::yaml::Limits::STREAM;
     let design = weft_domain::yaml::Limits::DESIGN;
-    format!(
-        "Limits of input:\n\n  \
-         one document           {} MiB, {} nodes after alias expansion, depth {}\n  \
-         one input              256 MiB, {} documents\n  \
-         one stored design      {} MiB, {} nodes\n  \
-         files per folder       50000\n  \
-         request over a socket  128 MiB, 64 KiB of headers, 100 headers\n  \
-         archive                100 MiB or 100 times its size, 100000 entries\n  \
-         redirects, retries     5, 5\n",
-        limits.document_bytes >> 20,
-        limits.nodes,
-        limits.depth,
-        limits.documents,
-        design.document_bytes >> 20,
-        design.nodes,
-    )
+    let source = Limits::default();
+    let rows = [
+        ("one input", human::size(source.input), flag::INPUT),
+        (
+            "documents of one input",
+            text.documents.to_string(),
+            flag::DOCUMENTS,
+        ),
+        (
+            "one document",
+            human::size(text.document_bytes as u64),
+            flag::DOCUMENT,
+        ),
+        (
+            "one design",
+            human::size(design.document_bytes as u64),
+            flag::DOCUMENT,
+        ),
+        (
+            "nodes of one document, aliases expanded",
+            text.nodes.to_string(),
+            flag::NODES,
+        ),
+        ("nodes of one design", design.nodes.to_string(), flag::NODES),
+        ("depth of one document", text.depth.to_string(), ""),
+        ("files per folder", source.files.to_string(), flag::FILES),
+        (
+            "an archive, unpacked",
+            human::size(source.unpacked),
+            flag::UNPACKED,
+        ),
+        (
+            "the same, times its size",
+            source.ratio.to_string(),
+            flag::RATIO,
+        ),
+        (
+            "entries of an archive",
+            source.entries.to_string(),
+            flag::ENTRIES,
+        ),
+        ("request over a socket", "128 MiB".to_owned(), ""),
+        ("its headers", "64 KiB, 100".to_owned(), ""),
+        ("redirects, retries", "5, 5".to_owned(), ""),
+    ];
+    let mut page = String::from("Limits of input, and the flags that change them:\n\n");
+    for (what, limit, flag) in rows {
+        let row = format!("  {what:<40} {limit:>11}  {flag}");
+        let _ = writeln!(page, "{}", row.trim_end());
+    }
+    page
 }

@@ -11,6 +11,7 @@ pub mod reference;
 pub mod schema;
 pub mod system;
 pub mod version;
+pub(crate) mod watch;
 
 use crate::{
     context::Context,
@@ -43,9 +44,24 @@ pub(crate) fn confirm(
         })
 }
 
+/// The flag of every command that changes something.
+#[derive(clap::Args, Debug)]
+pub(crate) struct DryRun {
+    /// Only say what would happen
+    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
+    dry_run: Option<String>,
+}
+
+impl DryRun {
+    /// Whether nothing may be changed.
+    pub(crate) fn is_set(&self) -> bool {
+        self.dry_run.is_some()
+    }
+}
+
 /// What a command found or did, and how it ends.
 pub struct Outcome {
-    view: Box<dyn Printable>,
+    view: Option<Box<dyn Printable>>,
     exit: i32,
     next: Option<String>,
 }
@@ -53,7 +69,7 @@ pub struct Outcome {
 impl<V: View + Send + 'static> From<V> for Outcome {
     fn from(view: V) -> Self {
         Self {
-            view: Box::new(view),
+            view: Some(Box::new(view)),
             exit: 0,
             next: None,
         }
@@ -61,6 +77,15 @@ impl<V: View + Send + 'static> From<V> for Outcome {
 }
 
 impl Outcome {
+    /// Everything has been printed already.
+    pub(crate) fn shown() -> Self {
+        Self {
+            view: None,
+            exit: 0,
+            next: None,
+        }
+    }
+
     /// Ends with "no": exit 1, when `yes` is false.
     #[must_use]
     pub fn answering(mut self, yes: bool) -> Self {
@@ -88,12 +113,11 @@ impl Outcome {
     /// Prints it.
     ///
     /// # Errors
-    /// When standard output can't be written.
-    pub fn print(
-        &self,
-        format: &Format,
-        terminal: &Terminal,
-    ) -> Result<Delivered, output::PrintError> {
-        output::print(self.view.as_ref(), format, terminal)
+    /// When standard output can't be written, or a template doesn't fit.
+    pub fn print(&self, format: &Format, terminal: &Terminal) -> Result<Delivered> {
+        match &self.view {
+            Some(view) => Ok(output::print(view.as_ref(), format, terminal)?),
+            None => Ok(Delivered::All),
+        }
     }
 }

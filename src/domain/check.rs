@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use crate::model::UnknownKind;
+use crate::near;
 use crate::path::{Path, Segment};
 use crate::reference::{Port, Reference, Selector, Workloads, collect, pod_template};
 use crate::resource::{
@@ -88,9 +89,9 @@ macro_rules! rules {
 }
 
 rules! {
-    /// `apiVersion`, `kind` or `metadata.name` is missing or no string.
+    /// `apiVersion`, `kind` or `metadata.name` is missing.
     MissingIdentity = "missing-identity", Error;
-    /// `apiVersion` or `kind` has an impossible form.
+    /// An object, or what names it, has an impossible form.
     InvalidIdentity = "invalid-identity", Error;
     /// `generateName` instead of a name.
     GeneratedName = "generated-name", Error;
@@ -338,38 +339,6 @@ fn subject_of(object: &Value) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
-/// Returns up to three candidates whose names look like this one, the nearest first.
-///
-/// A candidate is its name and how to show it. Each comparison takes one from the budget, and none
-/// is made without.
-pub(crate) fn near_misses<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = (&'a str, &'a str)>,
-    budget: &mut usize,
-) -> Vec<&'a str> {
-    let mut near: Vec<(f64, &str)> = Vec::new();
-    for (candidate, shown) in candidates {
-        // A longer one isn't worth its quadratic comparison.
-        if *budget == 0 || name.len() > 256 {
-            break;
-        }
-        *budget -= 1;
-        if candidate.len().abs_diff(name.len()) * 3 > name.len() {
-            continue;
-        }
-        let likeness = strsim::normalized_damerau_levenshtein(name, candidate);
-        if likeness >= 0.7 {
-            near.push((likeness, shown));
-        }
-    }
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    near.dedup();
-    // Next to a very good guess the others only distract.
-    let best = near.first().map_or(0.0, |(likeness, _)| *likeness);
-    near.retain(|(likeness, _)| best - likeness < 0.1);
-    near.into_iter().take(3).map(|(_, shown)| shown).collect()
-}
-
 /// Checks how the resources of a set fit together.
 ///
 /// What [`ResourceSet::from_manifests`] reported is not reported again.
@@ -497,7 +466,7 @@ impl<'a> Checker<'a> {
         let names = self.names.get_or_insert_with(|| names(self.set));
         let known = names.get(&(group, kind, place));
         let known = known.into_iter().flatten().map(|name| (*name, *name));
-        let near = near_misses(name, known, &mut self.budget);
+        let near = near::several(name, known, &mut self.budget);
         let elsewhere = reference.row.elsewhere || !is_built_in_group(group);
         if elsewhere && near.is_empty() {
             return false;
@@ -532,7 +501,7 @@ impl<'a> Checker<'a> {
             let known = known()
                 .flat_map(Map::keys)
                 .map(|key| (key.as_str(), key.as_str()));
-            let near = near_misses(key.name, known, &mut self.budget);
+            let near = near::several(key.name, known, &mut self.budget);
             let finding = Finding::new(Rule::MissingKey, message).of(resource);
             let finding = finding.at_path(reference.key_path(key));
             self.findings.push(finding.did_you_mean(&near));

@@ -2,7 +2,7 @@
 //!
 //! No I/O and no async in here, and no knowledge of the modules of the program around it.
 //!
-//! * [`yaml`], [`path`], [`near`]: texts, places in them, near misses.
+//! * [`yaml`], [`path`], [`duration`], [`near`]: texts, places in them, near misses.
 //! * [`source`]: what an argument names, and the bundle of texts that is read from it.
 //! * [`design`], [`component`], [`secret`], [`diff`]: designs, their secrets and differences.
 //! * [`compose`], [`export`]: Compose files in; manifests, charts, kustomizations, packages out.
@@ -15,6 +15,7 @@ pub mod component;
 pub mod compose;
 pub mod design;
 pub mod diff;
+pub mod duration;
 pub mod export;
 pub mod graph;
 pub mod model;

@@ -17,7 +17,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base64;
-use crate::check::{Finding, Rule, near_misses};
+use crate::check::{Finding, Rule};
+use crate::duration;
+use crate::near;
 use crate::path::{Path, Segment};
 
 /// The readable identity of a resource: `apps/Deployment/shop/web`, `Service/shop/web`,
@@ -292,7 +294,7 @@ impl Policies {
             Ok(())
         });
         set(DEADLINE, &mut |value| {
-            let deadline = duration(value).ok_or("a duration such as 90s or 5m")?;
+            let deadline = duration::parse(value).ok_or(duration::EXPECTED)?;
             policies.deadline = Some(deadline);
             Ok(())
         });
@@ -340,30 +342,6 @@ fn field_path(text: &str) -> Option<String> {
         first = false;
     }
     (!path.is_empty()).then(|| path.to_owned())
-}
-
-/// Reads a duration as Go and we write it: `90s`, `1h30m`, `1500ms`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, unit) = rest.split_at(digits);
-        let number: u64 = number.parse().ok()?;
-        let end = unit
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(unit.len());
-        let part = match &unit[..end] {
-            "ms" => Duration::from_millis(number),
-            "s" => Duration::from_secs(number),
-            "m" => Duration::from_secs(number.checked_mul(60)?),
-            "h" => Duration::from_secs(number.checked_mul(3600)?),
-            _ => return None,
-        };
-        total = total.checked_add(part)?;
-        rest = &unit[end..];
-    }
-    (!total.is_zero()).then_some(total)
 }
 
 /// An object that is to be written.
@@ -673,7 +651,7 @@ impl<'a> Names<'a> {
             return Ok(found);
         }
         let known = self.by_kind.get(wanted.kind).into_iter().flatten();
-        let near = near_misses(wanted.name, known.copied(), &mut self.budget);
+        let near = near::several(wanted.name, known.copied(), &mut self.budget);
         let message = format!("depends on {text:?}, which is not defined here");
         let finding = Finding::new(Rule::UnknownDependency, message);
         Err(Box::new(finding.did_you_mean(&near)))
@@ -807,7 +785,7 @@ impl Reader<'_> {
     fn identity(&mut self, object: &Value) -> Option<(String, String, String)> {
         if !object.is_object() {
             let message = "the document is not a mapping, so it is no object".to_owned();
-            self.report(Rule::MissingIdentity, message, &[]);
+            self.report(Rule::InvalidIdentity, message, &[]);
             return None;
         }
         let kind = self.text(object, "kind", "kind", &["kind"]);
@@ -843,7 +821,7 @@ impl Reader<'_> {
             Some(Value::Null) | None => None,
             Some(_) => {
                 let message = "metadata is not a mapping".to_owned();
-                self.report(Rule::MissingIdentity, message, &["metadata"]);
+                self.report(Rule::InvalidIdentity, message, &["metadata"]);
                 return None;
             }
         };
@@ -870,13 +848,16 @@ impl Reader<'_> {
         called: &str,
         path: &[&str],
     ) -> Option<&'v str> {
-        let message = match value.get(field) {
+        let (rule, message) = match value.get(field) {
             Some(Value::String(text)) if !text.is_empty() => return Some(text),
-            Some(Value::String(_)) => format!("{called} is empty"),
-            Some(Value::Null) | None => format!("{called} is missing"),
-            Some(other) => format!("{called} is {}, not a string", describe(other)),
+            Some(Value::String(_)) => (Rule::MissingIdentity, format!("{called} is empty")),
+            Some(Value::Null) | None => (Rule::MissingIdentity, format!("{called} is missing")),
+            Some(other) => {
+                let message = format!("{called} is {}, not a string", describe(other));
+                (Rule::InvalidIdentity, message)
+            }
         };
-        self.report(Rule::MissingIdentity, message, path);
+        self.report(rule, message, path);
         None
     }
 
@@ -978,7 +959,7 @@ impl Reader<'_> {
         };
         let ours = ANNOTATIONS.iter();
         let ours = ours.filter_map(|known| Some((known.strip_prefix(PREFIX)?, *known)));
-        let near = near_misses(name, ours, &mut ANNOTATIONS.len());
+        let near = near::several(name, ours, &mut ANNOTATIONS.len());
         if !near.is_empty() && !ANNOTATIONS.contains(&key) {
             let finding = Finding::new(
                 Rule::UnknownAnnotation,
@@ -1270,11 +1251,11 @@ mod tests {
                 "missing-identity - kind: kind is missing",
                 "missing-identity - apiVersion: apiVersion is missing",
                 "missing-identity - metadata.name: metadata.name is missing",
-                "missing-identity - -: the document is not a mapping, so it is no object",
-                "missing-identity - kind: kind is a list, not a string",
-                "missing-identity - apiVersion: apiVersion is a number, not a string",
+                "invalid-identity - -: the document is not a mapping, so it is no object",
+                "invalid-identity - kind: kind is a list, not a string",
+                "invalid-identity - apiVersion: apiVersion is a number, not a string",
                 "missing-identity - metadata.name: metadata.name is empty",
-                "missing-identity Pod metadata: metadata is not a mapping",
+                "invalid-identity Pod metadata: metadata is not a mapping",
                 "missing-identity Pod metadata.name: metadata.name is missing",
             ]
         );

@@ -15,9 +15,6 @@ use serde_json::Value;
 
 use crate::yaml;
 
-/// A document larger than this is not looked into; the parser refuses it with the limit's name.
-const DOCUMENT_LIMIT: usize = 16 << 20;
-
 /// Query parameters whose values are shown; the values of all others may be secrets.
 const SHOWN_PARAMETERS: [&str; 8] = [
     "ref", "branch", "tag", "version", "path", "raw", "format", "download",
@@ -462,6 +459,38 @@ pub struct Bundle {
     /// What was left out and why, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Limits of the texts that the user has changed.
+    #[serde(default, skip_serializing_if = "TextLimits::is_usual")]
+    pub limits: TextLimits,
+}
+
+/// Limits of texts where they are not the usual ones of [`yaml::Limits`]. Depth has none: no
+/// parser of JSON on the way to a cluster takes more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TextLimits {
+    /// Bytes of one document.
+    pub document_bytes: Option<usize>,
+    /// Nodes of one document, aliases expanded.
+    pub nodes: Option<usize>,
+    /// Documents of one input.
+    pub documents: Option<usize>,
+}
+
+impl TextLimits {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the usual limits with the changed ones in their place.
+    pub fn over(&self, usual: yaml::Limits) -> yaml::Limits {
+        yaml::Limits {
+            document_bytes: self.document_bytes.unwrap_or(usual.document_bytes),
+            nodes: self.nodes.unwrap_or(usual.nodes),
+            documents: self.documents.unwrap_or(usual.documents),
+            depth: usual.depth,
+        }
+    }
 }
 
 /// One text of a [`Bundle`].
@@ -859,10 +888,7 @@ fn unquoted(scalar: &str) -> &str {
 
 /// Parses one document for a look at it; `None` where it is too large or malformed.
 fn parse(document: &str) -> Option<Value> {
-    if document.len() > DOCUMENT_LIMIT {
-        return None;
-    }
-    yaml::split(document).find_map(|text| yaml::parse(&text, &yaml::Limits::STREAM).ok().flatten())
+    yaml::split(document).find_map(|text| yaml::parse(&text, &yaml::Limits::DESIGN).ok().flatten())
 }
 
 #[cfg(test)]
@@ -1178,6 +1204,7 @@ mod tests {
                 text: "a: 1\n".into(),
             }],
             notes: Vec::new(),
+            limits: TextLimits::default(),
         };
         let json = serde_json::to_string(&bundle).expect("a bundle is an object");
         assert_eq!(

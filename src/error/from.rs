@@ -6,7 +6,12 @@ use weft_domain::{
 };
 
 use super::{Code, Error, Place};
-use crate::{cluster::ClusterError, service::source, store};
+use crate::{
+    cluster::ClusterError,
+    output::PrintError,
+    service::source::{self, flag},
+    store,
+};
 
 /// A text that was refused, with its file.
 pub(crate) fn yaml(error: &yaml::Error, file: &str) -> Error {
@@ -15,7 +20,20 @@ pub(crate) fn yaml(error: &yaml::Error, file: &str) -> Error {
         yaml::Problem::Limit { .. } => Code::OverLimit,
         _ => Code::NotYaml,
     };
-    Error::new(code, error.to_string()).at(Place::file(file, Some(error.location)))
+    let mapped = Error::new(code, error.to_string()).at(Place::file(file, Some(error.location)));
+    match error.problem {
+        yaml::Problem::Limit { what, .. } => match what {
+            yaml::Measure::Bytes => mapped.hint(raise(flag::DOCUMENT)),
+            yaml::Measure::Nodes => mapped.hint(raise(flag::NODES)),
+            yaml::Measure::Depth => mapped.hint("nest less deeply; this limit is fixed"),
+        },
+        _ => mapped,
+    }
+}
+
+/// The hint that names the flag of a limit.
+pub(crate) fn raise(flag: &str) -> String {
+    format!("if the input is meant to be so large, raise the limit with {flag}")
 }
 
 /// A finding that stops the command.
@@ -78,25 +96,57 @@ impl From<source::Error> for Error {
                 Class::Denied => Code::RemoteDenied,
                 Class::Unavailable => Code::Unreachable,
                 Class::Refused => Code::NotAResource,
-                Class::Failed => Code::RemoteRefused,
+                Class::Failed if matches!(error, Source::Status { .. }) => Code::RemoteRefused,
+                Class::Failed => Code::Failed,
             },
         };
-        let mut mapped = Self::new(code, error.to_string());
-        if let Source::Encoding {
-            path, line, column, ..
-        } = &error
-        {
-            mapped = mapped.at(Place {
-                file: Some(path.clone()),
-                line: u32::try_from(*line).ok(),
-                column: u32::try_from(*column).ok(),
-                ..Place::default()
-            });
-        }
+        let mapped = Self::new(code, error.to_string()).at(place_of(&error));
         match std::error::Error::source(&error) {
             Some(cause) => mapped.because_of(cause),
             None => mapped,
         }
+    }
+}
+
+/// The file, folder or address that a source's error is about.
+fn place_of(error: &source::Error) -> Place {
+    use source::Error as Source;
+    let place = Place::default();
+    match error {
+        Source::Encoding {
+            path, line, column, ..
+        } => Place {
+            file: Some(path.clone()),
+            line: u32::try_from(*line).ok(),
+            column: u32::try_from(*column).ok(),
+            ..place
+        },
+        Source::NotFound { path }
+        | Source::Read { path, .. }
+        | Source::Special { path, .. }
+        | Source::LinkOutside { path } => Place {
+            file: Some(path.clone()),
+            ..place
+        },
+        Source::TooLarge { what, .. }
+        | Source::TooMany { what, .. }
+        | Source::Empty { what, .. }
+        | Source::Compression { what, .. }
+        | Source::Archive { what, .. }
+        | Source::Entry { what, .. }
+        | Source::Tool { what, .. } => Place::object(what),
+        Source::Url { url, .. }
+        | Source::Redirect { url, .. }
+        | Source::Redirects { url, .. }
+        | Source::Status { url, .. }
+        | Source::Connect { url, .. }
+        | Source::Idle { url, .. }
+        | Source::FetchDeadline { url, .. }
+        | Source::Body { url, .. }
+        | Source::Html { url } => Place::object(url),
+        Source::Deadline { origin, .. } | Source::NotAChart { origin, .. } => Place::object(origin),
+        Source::SeveralCompose { folder, .. } => Place::object(folder),
+        _ => place,
     }
 }
 
@@ -106,9 +156,8 @@ impl From<ClusterError> for Error {
             ClusterError::NoContext { .. } | ClusterError::NoCurrentContext { .. } => {
                 Code::ContextNotFound
             }
-            ClusterError::NoKubeconfig { .. } | ClusterError::Kubeconfig { .. } => {
-                Code::KubeconfigBad
-            }
+            ClusterError::NoKubeconfig { .. } => Code::SourceNotFound,
+            ClusterError::Kubeconfig { .. } => Code::KubeconfigBad,
             ClusterError::Denied { .. }
             | ClusterError::Plugin { .. }
             | ClusterError::Credentials { .. } => Code::ClusterDenied,
@@ -116,10 +165,31 @@ impl From<ClusterError> for Error {
             error if error.is_retryable() => Code::ClusterUnreachable,
             _ => Code::ClusterAnswer,
         };
-        let mapped = Self::new(code, error.to_string());
+        let mapped = Self::new(code, error.to_string()).at(Place {
+            file: error.kubeconfig().map(|path| path.display().to_string()),
+            context: error.context().map(str::to_owned),
+            ..Place::default()
+        });
         match std::error::Error::source(&error) {
             Some(cause) => mapped.because_of(cause),
             None => mapped,
+        }
+    }
+}
+
+impl From<PrintError> for Error {
+    fn from(error: PrintError) -> Self {
+        match error {
+            PrintError::Write(source) => {
+                let cause = std::error::Error::source(&source).map(ToString::to_string);
+                Self::new(Code::OutputFailed, source.to_string()).because(cause.unwrap_or_default())
+            }
+            PrintError::Template(source) => {
+                Self::new(Code::Usage, "the template does not fit the output").because_of(&source)
+            }
+            PrintError::NoReport { .. } | PrintError::Document { .. } => {
+                Self::internal("a result has no such form").because_of(&error)
+            }
         }
     }
 }

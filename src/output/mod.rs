@@ -9,11 +9,12 @@
 //! * `format`: the values of `-o`
 //! * `human`: ages, durations, sizes, lists
 //! * `jsonpath`, `template`: `-o jsonpath=…` and `-o template=…`
-//! * `pager`: long help on a terminal
+//! * `page`: long text on a terminal
 //! * `progress`: what is being done, on stderr
 //! * `prompt`: questions
 //! * `table`: rows and columns
 //! * `terminal`: the owner of stdout and stderr
+//! * `watch`: `--watch`
 
 pub mod document;
 pub mod escape;
@@ -21,12 +22,13 @@ mod failure;
 mod format;
 pub mod human;
 pub mod jsonpath;
-mod pager;
+pub(crate) mod page;
 pub mod progress;
 pub mod prompt;
 pub mod table;
 pub mod template;
 pub mod terminal;
+mod watch;
 
 use std::io::{self, Write};
 
@@ -40,6 +42,8 @@ pub use table::{Column, Table};
 pub use terminal::{
     ColorChoice, Delivered, Options, Style, Surroundings, Terminal, Text, WriteError,
 };
+
+pub use watch::Watched;
 
 use document::Document;
 use table::Layout;
@@ -77,7 +81,7 @@ pub enum Human {
     Table(Table),
     /// Lines; text from outside in it is escaped when it is printed.
     Text(String),
-    /// Lines to be read at leisure: through a pager on a terminal that is too small for them.
+    /// Lines to be read at leisure: fitted to a terminal, and through a pager if there are many.
     Page(String),
 }
 
@@ -176,32 +180,16 @@ pub fn print(
     format: &Format,
     terminal: &Terminal,
 ) -> Result<Delivered, PrintError> {
-    let value = || {
-        view.document().map_err(|source| PrintError::Document {
-            kind: view.kind(),
-            source,
-        })
-    };
+    let value = || document_of(view);
     let delivered = match format {
         Format::Table | Format::Wide => {
-            let layout = Layout {
-                wide: matches!(format, Format::Wide),
-                no_headers: !terminal.shows_headers(),
-                width: terminal.table_width(),
-            };
+            let layout = table_layout(format, terminal);
             match view.human() {
                 Human::Table(table) => terminal.data(|out| table.write(out, layout))?,
                 Human::Text(text) => {
                     terminal.data(|out| out.write_all(escape::block(&text).as_bytes()))?
                 }
-                Human::Page(text) => {
-                    let text = escape::block(&text).into_owned();
-                    if pager::show(&text, terminal) {
-                        Delivered::All
-                    } else {
-                        terminal.data(|out| out.write_all(text.as_bytes()))?
-                    }
-                }
+                Human::Page(text) => page::print(&text, terminal)?,
             }
         }
         Format::Name => terminal.data(|out| {
@@ -230,9 +218,19 @@ pub fn print(
     Ok(delivered)
 }
 
-/// Prints one document of a stream (`--watch` off a terminal): JSON in one line.
-pub fn print_line(view: &dyn Printable, terminal: &Terminal) -> Result<Delivered, PrintError> {
-    Ok(terminal.data(|out| view.write_json_line(out))?)
+fn document_of(view: &dyn Printable) -> Result<Value, PrintError> {
+    view.document().map_err(|source| PrintError::Document {
+        kind: view.kind(),
+        source,
+    })
+}
+
+fn table_layout(format: &Format, terminal: &Terminal) -> Layout {
+    Layout {
+        wide: matches!(format, Format::Wide),
+        no_headers: !terminal.shows_headers(),
+        width: terminal.table_width(),
+    }
 }
 
 /// Writes text that the user shaped: raw into a pipe, as the data is wanted; escaped on a terminal.
@@ -253,14 +251,18 @@ mod tests {
     use crate::output::terminal::{Options, Surroundings};
 
     #[derive(Serialize)]
-    struct Design {
+    pub(super) struct Design {
         name: &'static str,
         version: &'static str,
     }
 
+    pub(super) fn design(name: &'static str, version: &'static str) -> Design {
+        Design { name, version }
+    }
+
     #[derive(Serialize)]
-    struct DesignList {
-        items: Vec<Design>,
+    pub(super) struct DesignList {
+        pub(super) items: Vec<Design>,
     }
 
     impl View for DesignList {
@@ -421,16 +423,6 @@ mod tests {
             printed(list().as_ref(), "table", Surroundings::default(), options).0,
             "shop\ne\\u{1b}vil\n"
         );
-    }
-
-    #[test]
-    fn a_stream_is_one_document_per_line() {
-        let (terminal, out, _) = captured(Surroundings::default(), Options::default());
-        let empty = DesignList { items: Vec::new() };
-        assert_eq!(print_line(&empty, &terminal).unwrap(), Delivered::All);
-        assert_eq!(print_line(&empty, &terminal).unwrap(), Delivered::All);
-        let line = "{\"apiVersion\":\"weftctl.dev/v1\",\"kind\":\"DesignList\",\"items\":[]}\n";
-        assert_eq!(out.text(), line.repeat(2));
     }
 
     #[test]

@@ -238,6 +238,26 @@ impl Step {
         }
     }
 
+    /// Ends the step, and says so if it took long enough to be noticed.
+    pub fn done(self) {
+        let Some((step, elapsed)) = self.progress.0.remove(self.id) else {
+            return;
+        };
+        if elapsed >= PATIENCE {
+            let terminal = &self.progress.0.terminal;
+            let mark = if terminal.stderr_is_terminal() {
+                "✓ "
+            } else {
+                ""
+            };
+            terminal.note(format!(
+                "{mark}{} ({})",
+                step.state(),
+                human::duration(elapsed)
+            ));
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut Running)) {
         if let Some(step) = self.progress.0.steps().running.get_mut(&self.id) {
             change(step);

@@ -79,6 +79,16 @@ impl Table {
         self
     }
 
+    /// Returns the rows that another table doesn't have.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let rows = self.rows.iter().filter(|row| !other.rows.contains(row));
+        Self {
+            columns: self.columns.clone(),
+            rows: rows.cloned().collect(),
+        }
+    }
+
     /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -176,6 +186,7 @@ fn write_fitted(
         .map(|(widest, headed)| *headed.max(widest.min(&LEAST)))
         .collect();
     if least.iter().sum::<usize>() + gaps > usize::from(width) {
+        let headings = if no_headers { &[] } else { headings };
         return write_blocks(out, headings, rows, usize::from(width));
     }
     let rows = rows.iter().map(|row| {
@@ -217,18 +228,15 @@ fn write_blocks(
     width: usize,
 ) -> io::Result<()> {
     let gap = usize::from(GAP);
-    let widest = headings
-        .iter()
-        .map(|heading| measure_text_width(heading))
-        .max()
-        .unwrap_or(0);
-    let indent = widest + gap;
+    let widths = headings.iter().map(|heading| measure_text_width(heading));
+    let indent = widths.max().map_or(0, |widest| widest + gap);
     let room = width.saturating_sub(indent);
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
-        for (heading, cell) in headings.iter().zip(row) {
+        for (column, cell) in row.iter().enumerate() {
+            let heading = headings.get(column).map_or("", String::as_str);
             let pad = indent - measure_text_width(heading);
             for (number, line) in wrap(cell, room).iter().enumerate() {
                 let fits = measure_text_width(line) <= room;
@@ -245,7 +253,7 @@ fn write_blocks(
 }
 
 /// Breaks a text at blanks into lines of at most `width` columns; a longer word is a line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

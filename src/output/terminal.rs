@@ -499,11 +499,16 @@ impl Terminal {
 
     /// Returns text as it would be said on stderr, without colour.
     pub(super) fn shown(&self, text: &str) -> String {
+        self.symbols(&escape::line(text))
+    }
+
+    /// Spells our symbols as the locale can show them.
+    pub(super) fn symbols(&self, text: &str) -> String {
         Look {
             colour: false,
             utf8: self.is_utf8(),
         }
-        .symbols(&escape::line(text))
+        .symbols(text)
     }
 
     pub(super) fn bars(&self) -> &MultiProgress {

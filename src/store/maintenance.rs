@@ -249,7 +249,10 @@ impl Store {
             .await
             .and_then(|row| row.try_get(0))
             .map_err(&failed)?;
-        let fine = format!("{count} designs agree with their versions");
+        let fine = match count {
+            1 => "1 design agrees with its versions".to_owned(),
+            count => format!("{count} designs agree with their versions"),
+        };
         Ok(Check::of("versions", fine, &found, Fix::Recover))
     }
 

@@ -107,7 +107,7 @@ fn cases() -> Vec<Case> {
         case("generated.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-\n", "E0109", (4, 17), "generateName", Invalid("generated-name")),
         case("nameless.yaml", "apiVersion: v1\nkind: ConfigMap\n", "E0108", (1, 1), "", Invalid("missing-identity")),
         case("kindless.yaml", "apiVersion: v1\nmetadata:\n  name: a\n", "E0108", (1, 1), "kind", Invalid("missing-identity")),
-        case("metadata.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "E0108", (3, 11), "mapping", Invalid("missing-identity")),
+        case("metadata.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "E0108", (3, 11), "mapping", Invalid("invalid-identity")),
         case("itself.yaml", annotated("a", "weftctl.dev/depends-on: ConfigMap/a"), "E0111", (6, 29), "ConfigMap/a → ConfigMap/a", Invalid("dependency-cycle")),
         case(
             "cycle.yaml",

@@ -278,7 +278,7 @@ fn exit_12_for_a_confirmation_that_nobody_gave() {
 }
 
 #[test]
-fn exit_12_for_a_wrong_name_and_a_no_at_the_prompt() {
+fn exit_12_for_a_confirmation_with_a_wrong_name() {
     let sandbox = Sandbox::with_shop();
     sandbox
         .run(["system", "context", "create", "staging"])

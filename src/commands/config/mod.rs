@@ -30,6 +30,13 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether the verb is there to mend settings.
+    pub fn mends(&self) -> bool {
+        matches!(self.verb, Verb::Set(_))
+    }
+}
+
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![

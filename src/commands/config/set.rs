@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    commands::{Outcome, completion},
+    commands::{DryRun, Outcome, completion},
     config::{KEYS, Shape, check, edit},
     context::Context,
     error::{Code, Error, Result},
@@ -26,9 +26,8 @@ pub(super) struct Set {
     /// Remove the key, so that the next origin counts
     #[arg(long)]
     unset: bool,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// A change of a setting.
@@ -73,11 +72,11 @@ impl Set {
     /// Checks the value, then edits the file.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
         let Some(key) = KEYS.iter().find(|key| key.name == self.key) else {
-            let mut error = Error::new(Code::Usage, format!("no configuration key {:?}", self.key));
-            if let Some(near) = weft_domain::near::nearest(&self.key, KEYS.iter().map(|k| k.name)) {
-                error = error.hint(format!("did you mean {near}?"));
-            }
-            return Err(error.hint("list them: weftctl config view"));
+            return Err(
+                Error::new(Code::Usage, format!("no configuration key {:?}", self.key))
+                    .did_you_mean(&self.key, KEYS.iter().map(|key| key.name))
+                    .hint("list them: weftctl config view"),
+            );
         };
         if let Some(value) = &self.value {
             check(key, value)
@@ -90,7 +89,7 @@ impl Set {
         let file = cx.config.file();
         let old = cx.config.file_value(key.name);
         let unchanged = old == self.value;
-        if !unchanged && self.dry_run.is_none() {
+        if !unchanged && !self.dry_run.is_set() {
             let value = self.value.as_ref().map(|value| match key.shape {
                 Shape::Bool => Value::Bool(matches!(value.as_str(), "true" | "1")),
                 _ => Value::String(value.clone()),
@@ -103,7 +102,7 @@ impl Set {
             old,
             new: self.value,
             file: file.display().to_string(),
-            dry_run: self.dry_run.is_some(),
+            dry_run: self.dry_run.is_set(),
         }
         .into())
     }

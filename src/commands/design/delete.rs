@@ -2,7 +2,7 @@
 
 use crate::{
     api::design::{DeleteDesign, DeleteResult},
-    commands::{Outcome, completion, confirm},
+    commands::{DryRun, Outcome, completion, confirm},
     context::Context,
     error::Result,
     output::{Answers, Human, Severity, View},
@@ -20,9 +20,8 @@ pub(super) struct Delete {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 impl View for DeleteResult {
@@ -51,7 +50,7 @@ impl Delete {
             dry_run: true,
         };
         let plan = client.call(&request).await?;
-        if self.dry_run.is_some() {
+        if self.dry_run.is_set() {
             return Ok(plan.into());
         }
         let answers = Answers {

@@ -21,7 +21,7 @@ use crate::{
 )]
 pub(super) struct Deploy {
     /// Only plan: client asks no cluster
-    #[arg(long, value_name = "WHERE", value_parser = ["client"], required = true, require_equals = true)]
+    #[arg(long, value_name = "WHERE", value_parser = ["client"], required = true)]
     dry_run: String,
     /// The namespace of resources that name none
     #[arg(short, long)]

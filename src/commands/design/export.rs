@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::source::DesignArgs;
 use crate::{
     api::design::{ExportForm, File, Files, RenderDesign},
-    commands::Outcome,
+    commands::{DryRun, Outcome},
     context::Context,
     error::{Code, Error, Place, Result},
     output::{Human, View},
@@ -37,9 +37,8 @@ pub(super) struct Export {
     /// Export values of Secrets in plain text
     #[arg(long)]
     include_secrets: bool,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     design: DesignArgs,
 }
@@ -127,7 +126,7 @@ impl Export {
                 .map(|file| Path::new(&self.to).join(&file.path))
                 .collect()
         };
-        let dry_run = self.dry_run.is_some();
+        let dry_run = self.dry_run.is_set();
         if text.is_none() && !dry_run {
             write(&paths, &files.files, self.force)?;
         }

@@ -3,7 +3,7 @@
 use super::source::SourceArgs;
 use crate::{
     api::design::{ImportAction, ImportDesign, ImportResult},
-    commands::Outcome,
+    commands::{DryRun, Outcome},
     context::Context,
     error::Result,
     output::{Human, View},
@@ -30,9 +30,8 @@ pub(super) struct Import {
     /// Accept kinds that nobody knows
     #[arg(long)]
     allow_unknown_kinds: bool,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     options: SourceArgs,
 }
@@ -69,7 +68,7 @@ impl Import {
             source: self.options.load(cx, &argument).await?,
             name: self.name,
             allow_unknown_kinds: self.allow_unknown_kinds,
-            dry_run: self.dry_run.is_some(),
+            dry_run: self.dry_run.is_set(),
         };
         let result = cx.run(&request).await?;
         for note in &result.notes {

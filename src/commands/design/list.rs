@@ -2,7 +2,7 @@
 
 use crate::{
     api::design::{DesignList, ListDesigns, Sort},
-    commands::Outcome,
+    commands::{Outcome, watch::Watch},
     context::Context,
     error::Result,
     output::{Column, Human, Table, View},
@@ -20,6 +20,8 @@ pub(super) struct List {
     /// Stop after this many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u32>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl View for DesignList {
@@ -69,13 +71,6 @@ impl List {
             sort: self.sort_by,
             limit: self.limit,
         };
-        let list = cx.client().await?.call(&request).await?;
-        let empty = list.items.is_empty();
-        let outcome = Outcome::from(list);
-        Ok(if empty {
-            outcome.then("weftctl design import FILE")
-        } else {
-            outcome
-        })
+        self.watch.call(cx, &request).await
     }
 }

@@ -64,6 +64,11 @@ impl Design {
         }
     }
 
+    /// Whether the verb answers a question.
+    pub fn is_predicate(&self) -> bool {
+        matches!(self.verb, Verb::Validate(_) | Verb::Diff(_))
+    }
+
     /// The report formats that the verb has beside the common ones.
     pub fn reports(&self) -> &'static [Report] {
         match self.verb {

@@ -2,7 +2,7 @@
 
 use crate::{
     api::design::{ListDesigns, Sort},
-    commands::Outcome,
+    commands::{Outcome, watch::Watch},
     context::Context,
     error::Result,
 };
@@ -21,6 +21,8 @@ pub(super) struct Search {
     /// Stop after this many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u32>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl Search {
@@ -31,6 +33,6 @@ impl Search {
             sort: self.sort_by,
             limit: self.limit,
         };
-        Ok(cx.client().await?.call(&request).await?.into())
+        self.watch.call(cx, &request).await
     }
 }

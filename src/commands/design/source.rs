@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use weft_domain::source::{Bundle, Source, looks_like_path};
+use weft_domain::source::{Bundle, Source, TextLimits, looks_like_path};
 
 use crate::{
     api::design::{Reference, Schemas},
@@ -44,6 +44,18 @@ pub(crate) struct SourceArgs {
     /// How many entries an archive may have
     #[arg(long, value_name = "COUNT", hide_short_help = true)]
     max_archive_entries: Option<usize>,
+    /// How many times larger than itself an archive may become
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
+    max_archive_ratio: Option<u64>,
+    /// How large one document may be
+    #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    max_document_size: Option<u64>,
+    /// How many nodes one document may have, aliases expanded
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
+    max_nodes: Option<usize>,
+    /// How many documents a source may have
+    #[arg(long, value_name = "COUNT", hide_short_help = true)]
+    max_documents: Option<usize>,
 }
 
 /// Reads a size: a number of bytes, or with KiB, MiB, GiB.
@@ -87,12 +99,21 @@ impl SourceArgs {
                 files: self.max_files.unwrap_or(defaults.files),
                 unpacked: self.max_unpacked_size.unwrap_or(defaults.unpacked),
                 entries: self.max_archive_entries.unwrap_or(defaults.entries),
+                ratio: self.max_archive_ratio.unwrap_or(defaults.ratio),
                 ..defaults
             },
             ..source::Options::default()
         };
         let loaded = source::load(&source, &options, cx.cancel.clone()).await;
-        let bundle = loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        let mut bundle =
+            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        bundle.limits = TextLimits {
+            document_bytes: self
+                .max_document_size
+                .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+            nodes: self.max_nodes,
+            documents: self.max_documents,
+        };
         Ok(bundle)
     }
 }

@@ -50,12 +50,11 @@ impl Print {
             .iter()
             .find(|kind| kind.name.eq_ignore_ascii_case(&self.kind))
         else {
-            let mut error = Error::new(Code::CodeUnknown, format!("no schema {:?}", self.kind));
-            if let Some(near) = weft_domain::near::nearest(&self.kind, kinds.iter().map(|k| k.name))
-            {
-                error = error.hint(format!("did you mean {near}?"));
-            }
-            return Err(error.hint("list them: weftctl schema list"));
+            return Err(
+                Error::new(Code::CodeUnknown, format!("no schema {:?}", self.kind))
+                    .did_you_mean(&self.kind, kinds.iter().map(|kind| kind.name))
+                    .hint("list them: weftctl schema list"),
+            );
         };
         Ok(SchemaView {
             name: kind.name,

@@ -52,6 +52,17 @@ impl System {
     }
 }
 
+impl System {
+    /// Whether the verb is a check, which answers a question.
+    pub fn is_check(&self) -> bool {
+        match &self.verb {
+            Verb::Check(_) => true,
+            Verb::Store(noun) => noun.is_check(),
+            _ => false,
+        }
+    }
+}
+
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     let mut kinds = vec![

@@ -87,7 +87,8 @@ async fn serve(cx: &Context, address: SocketAddr) -> Result<Outcome> {
         .map_err(|error| Error::internal("a listener without an address").because(error))?;
     let token = new_token()?;
     let services = cx.services().await;
-    claim.publish(&ServerFile::new(address, &token))?;
+    let file = ServerFile::new(address, &token);
+    claim.publish(&file)?;
     tracing::info!(%address, pid = std::process::id(), "listening");
     let stop = services.stopping();
     let signal = cx.cancel.clone();
@@ -106,7 +107,7 @@ async fn serve(cx: &Context, address: SocketAddr) -> Result<Outcome> {
     tracing::info!("stopped");
     result?;
     // Being told to stop is how a server ends.
-    Ok(status::ServerState::stopped().into())
+    Ok(status::ServerState::stopped(file.url()).into())
 }
 
 async fn spawn(cx: &Context, address: SocketAddr) -> Result<Outcome> {

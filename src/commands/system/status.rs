@@ -25,7 +25,7 @@ pub(super) struct Status {}
 pub(super) struct ServerState {
     /// Whether it runs.
     running: bool,
-    /// Its URL.
+    /// Its URL; of one that has ended, the one it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     /// What it says of itself.
@@ -35,10 +35,10 @@ pub(super) struct ServerState {
 
 impl ServerState {
     /// A server that has ended.
-    pub(super) fn stopped() -> Self {
+    pub(super) fn stopped(address: String) -> Self {
         Self {
             running: false,
-            address: None,
+            address: Some(address),
             status: None,
         }
     }

@@ -36,6 +36,6 @@ impl Stop {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(ServerState::stopped().into())
+        Ok(ServerState::stopped(file.url()).into())
     }
 }

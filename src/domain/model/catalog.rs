@@ -350,7 +350,11 @@ impl fmt::Display for UnknownKind {
                 "{kind} is not known as {api_version}, but as {versions}"
             );
         }
-        write!(out, "unknown kind {kind:?} in {api_version}")?;
+        if api_version.is_empty() {
+            write!(out, "unknown kind {kind:?} without an apiVersion")?;
+        } else {
+            write!(out, "unknown kind {kind:?} in {api_version}")?;
+        }
         match &self.nearest {
             Some((near, versions)) if versions.iter().any(|version| version == api_version) => {
                 write!(out, ", did you mean {near:?}?")

@@ -725,7 +725,7 @@ fn an_unknown_kind_is_explained() {
             "Gadget",
             r#"unknown kind "Gadget" in example.org/v1"#,
         ),
-        ("", "", r#"unknown kind "" in "#),
+        ("", "", r#"unknown kind "" without an apiVersion"#),
     ];
     for (api_version, kind, expected) in cases {
         assert_eq!(catalog.explain(api_version, kind).to_string(), expected);

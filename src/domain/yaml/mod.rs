@@ -89,6 +89,27 @@ impl Default for Limits {
     }
 }
 
+/// What the [`Limits`] of one document count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Its bytes.
+    Bytes,
+    /// Its nodes, aliases expanded.
+    Nodes,
+    /// How deep its collections nest.
+    Depth,
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "the size of a document in bytes",
+            Self::Nodes => "the number of nodes after alias expansion",
+            Self::Depth => "the nesting of collections",
+        })
+    }
+}
+
 /// Why a text was refused, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
@@ -137,12 +158,10 @@ pub enum Problem {
     /// Over a limit.
     #[error("{what} is over the limit of {limit}")]
     Limit {
-        /// What is too large, as a noun phrase.
-        what: &'static str,
+        /// What is too large.
+        what: Measure,
         /// The limit.
         limit: usize,
-        /// The setting that raises it, if one does.
-        setting: &'static str,
     },
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
-use super::{Error, Limits, Location, Problem, scalar};
+use super::{Error, Limits, Location, Measure, Problem, scalar};
 use crate::base64;
 
 /// One document of a text: its lines, and where they start in the whole.
@@ -133,9 +133,8 @@ pub(super) fn parser<'a>(
 pub fn parse(document: &Text<'_>, limits: &Limits) -> Result<Option<Value>, Error> {
     if document.text.len() > limits.document_bytes {
         return Err(Problem::Limit {
-            what: "the size of a document in bytes",
+            what: Measure::Bytes,
             limit: limits.document_bytes,
-            setting: "",
         }
         .at(document.line_offset + 1, 1));
     }
@@ -240,9 +239,8 @@ impl<'a> Composer<'a> {
             return Err(self.fail(
                 span,
                 Problem::Limit {
-                    what: "the number of nodes after alias expansion",
+                    what: Measure::Nodes,
                     limit: self.limits.nodes,
-                    setting: "",
                 },
             ));
         }
@@ -469,9 +467,8 @@ fn depth_of(value: &Value) -> usize {
 
 fn too_deep(limits: &Limits) -> Problem {
     Problem::Limit {
-        what: "the nesting of collections",
+        what: Measure::Depth,
         limit: limits.depth,
-        setting: "",
     }
 }
 

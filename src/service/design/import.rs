@@ -9,13 +9,13 @@ use weft_domain::{
     design::{Design, FIRST_VERSION, next_version},
     resource::is_built_in_group,
     secret,
-    source::Bundle,
+    source::Form,
 };
 
 use super::{read, validate::Judged};
 use crate::{
     api::{
-        design::{ImportAction, ImportDesign, ImportResult, Reference, Schemas},
+        design::{ImportAction, ImportDesign, ImportResult, Schemas},
         operation::Started,
     },
     error::{Code, Error, Result},
@@ -45,9 +45,10 @@ pub async fn import(services: Services, request: ImportDesign) -> Result<Started
 
 async fn run(services: Services, request: ImportDesign, handle: Handle) -> Result<ImportResult> {
     handle.step(format!("reading {}", request.source.origin));
-    check_identities(&services, &request.source, request.allow_unknown_kinds).await?;
     let origin = request.source.origin.clone();
-    let loaded = read::inline(&services, request.source)?;
+    let source = read::Inline::read(&services, request.source)?;
+    check_identities(source.clone(), request.allow_unknown_kinds)?;
+    let loaded = source.into_design(&services)?;
     let mut design = loaded.design;
     if let Some(name) = request.name {
         design.name = name;
@@ -166,10 +167,11 @@ async fn current(services: &Services, name: &str) -> Result<Option<Current>> {
         Err(error) => return Err(error.into()),
     };
     let versions = store.design_versions(record.summary.id).await?;
-    let loaded = read::stored(services, name, None).await?;
+    let version = record.summary.version.clone();
+    let loaded = read::of_record(services, store, record).await?;
     Ok(Some(Current {
         design: loaded.design,
-        version: record.summary.version,
+        version,
         versions: versions
             .into_iter()
             .map(|version| version.version)
@@ -233,11 +235,13 @@ fn identity(component: &Component) -> (String, String, Option<String>, String) {
 }
 
 /// Refuses what no cluster could take, whatever its schemas: broken identities, names, and kinds
-/// that nobody knows in groups that Kubernetes itself serves.
-async fn check_identities(services: &Services, source: &Bundle, allow_unknown: bool) -> Result<()> {
-    let manifests = read::manifests(services, Reference::Inline(source.clone())).await?;
-    let judged = Judged::new(manifests, Schemas::default(), None)?;
+/// that nobody knows in groups that Kubernetes itself serves. A design may hold components that
+/// are no whole objects yet, or never become any; deploying it is what finds them.
+fn check_identities(source: read::Inline, allow_unknown: bool) -> Result<()> {
+    let unfinished = source.form() == Form::Design;
+    let judged = Judged::new(source.into_manifests()?, Schemas::default(), None)?;
     judged.refuse_but(|finding| match finding.rule {
+        Rule::MissingIdentity | Rule::GeneratedName if unfinished => true,
         Rule::UnknownKind => allow_unknown || !is_of_kubernetes(finding),
         rule => !rule.is_identity(),
     })

@@ -11,7 +11,7 @@ use weft_domain::{
     check::Finding,
     component::ModelReference,
     compose,
-    design::{Design, Form as Content, KindFacts},
+    design::{Design, Form as Document, KindFacts},
     path::{Path, Segment},
     resource::Origin,
     secret::{self, Secrets},
@@ -22,7 +22,8 @@ use weft_domain::{
 use crate::{
     api::design::Reference,
     error::{Code, Error, Place, Result, from},
-    service::Services,
+    service::{Services, source::flag},
+    store::{DesignRecord, Store},
 };
 
 /// A design with what is known of where it comes from.
@@ -63,7 +64,7 @@ pub(super) struct Manifests {
 pub(super) async fn design(services: &Services, reference: Reference) -> Result<Loaded> {
     match reference {
         Reference::Stored { name, version } => stored(services, &name, version.as_deref()).await,
-        Reference::Inline(bundle) => inline(services, bundle),
+        Reference::Inline(bundle) => Inline::read(services, bundle)?.into_design(services),
     }
 }
 
@@ -81,27 +82,93 @@ pub(super) async fn manifests(services: &Services, reference: Reference) -> Resu
                 places: Places::default(),
             })
         }
-        Reference::Inline(bundle) => {
-            let mut texts = Texts::read(&bundle)?;
-            let objects = match texts.form {
-                Form::Design => {
-                    let (file, line) = texts.start();
-                    let design = texts.design(services, &bundle)?;
-                    let components = design.components.len();
-                    let objects =
-                        of_design(&design, &file).map_err(|error| error.in_file(&file))?;
-                    texts.places.add_design(&file, line, components);
-                    Places::place(objects)
-                }
-                _ => texts.manifests()?,
-            };
-            Ok(Manifests {
-                name: bundle.name.clone(),
-                version: None,
-                objects,
-                places: texts.places.with_texts(bundle),
-            })
+        Reference::Inline(bundle) => Inline::read(services, bundle)?.into_manifests(),
+    }
+}
+
+/// A design of texts, parsed once, whatever is made of it then.
+#[derive(Clone)]
+pub(super) struct Inline {
+    bundle: Arc<Bundle>,
+    content: Content,
+    form: Form,
+    name: String,
+    notes: Vec<String>,
+    places: Places,
+}
+
+/// What the texts hold.
+#[derive(Clone)]
+enum Content {
+    /// A design, with the file and the line where it starts.
+    Design(Design, Arc<str>, u32),
+    /// Objects with their places.
+    Objects(Vec<(Value, Origin)>),
+}
+
+impl Inline {
+    /// Parses texts.
+    pub(super) fn read(services: &Services, bundle: Bundle) -> Result<Self> {
+        let mut texts = Texts::read(&bundle)?;
+        let content = if texts.form == Form::Design {
+            let (file, line) = texts.start();
+            Content::Design(texts.design(services, &bundle)?, file, line)
+        } else {
+            Content::Objects(texts.manifests()?)
+        };
+        let mut notes = bundle.notes.clone();
+        notes.append(&mut texts.notes);
+        Ok(Self {
+            content,
+            form: texts.form,
+            name: texts.name,
+            notes,
+            places: texts.places,
+            bundle: Arc::new(bundle),
+        })
+    }
+
+    /// What the texts are.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The objects.
+    pub(super) fn into_manifests(mut self) -> Result<Manifests> {
+        let objects = match self.content {
+            Content::Design(design, file, line) => {
+                let objects = of_design(&design, &file).map_err(|error| error.in_file(&file))?;
+                self.places.add_design(&file, line, design.components.len());
+                Places::place(objects)
+            }
+            Content::Objects(objects) => objects,
+        };
+        Ok(Manifests {
+            name: self.bundle.name.clone(),
+            version: None,
+            objects,
+            places: self.places.with_texts(self.bundle),
+        })
+    }
+
+    /// The design.
+    pub(super) fn into_design(self, services: &Services) -> Result<Loaded> {
+        let mut design = match self.content {
+            Content::Design(design, ..) => design,
+            Content::Objects(objects) => {
+                let values = objects.into_iter().map(|(value, _)| value).collect();
+                Design::from_manifests(self.name, values, &facts, &mut || services.new_id())?
+            }
+        };
+        if design.name.is_empty() {
+            design.name.clone_from(&self.bundle.name);
         }
+        Ok(Loaded {
+            design,
+            version: None,
+            form: self.form.name().to_owned(),
+            notes: self.notes,
+        })
     }
 }
 
@@ -160,13 +227,19 @@ fn depends_on(object: &mut Value) -> Option<&mut Value> {
     Some(annotation.or_insert(Value::Null))
 }
 
-pub(super) async fn stored(
-    services: &Services,
-    name: &str,
-    version: Option<&str>,
-) -> Result<Loaded> {
+async fn stored(services: &Services, name: &str, version: Option<&str>) -> Result<Loaded> {
     let store = super::store_with(services, name).await?;
     let record = store.find_design(name, version).await?;
+    of_record(services, store, record).await
+}
+
+/// Reads what was found in the store.
+pub(super) async fn of_record(
+    services: &Services,
+    store: &Store,
+    record: DesignRecord,
+) -> Result<Loaded> {
+    let name = &record.summary.name;
     let mut document = record.document;
     if record.summary.has_secrets
         && let Some(sealed) = store
@@ -189,34 +262,6 @@ pub(super) async fn stored(
         version: Some(record.summary.version),
         form: record.summary.form,
         notes: Vec::new(),
-    })
-}
-
-/// Reads a design from texts.
-pub(super) fn inline(services: &Services, bundle: Bundle) -> Result<Loaded> {
-    let mut texts = Texts::read(&bundle)?;
-    let form = texts.form;
-    let mut design = if form == Form::Design {
-        texts.design(services, &bundle)?
-    } else {
-        let objects = texts.manifests()?;
-        // Problems of identity with their places, before a design is made of it.
-        let values = objects.into_iter().map(|(value, _)| value).collect();
-        let facts = |api_version: &str, kind: &str| facts(api_version, kind);
-        Design::from_manifests(texts.name.clone(), values, &facts, &mut || {
-            services.new_id()
-        })?
-    };
-    if design.name.is_empty() {
-        design.name.clone_from(&bundle.name);
-    }
-    let mut notes = bundle.notes;
-    notes.append(&mut texts.notes);
-    Ok(Loaded {
-        design,
-        version: None,
-        form: form.name().to_owned(),
-        notes,
     })
 }
 
@@ -254,11 +299,13 @@ impl Texts {
         let mut documents = Vec::new();
         let mut errors = Vec::new();
         let design = bundle.form == Form::Design;
-        let limits = if design {
+        let limits = bundle.limits.over(if design {
             Limits::DESIGN
         } else {
             Limits::STREAM
-        };
+        });
+        // A source of several designs is refused later, by what it is.
+        let most = bundle.limits.over(Limits::STREAM).documents;
         let parsed = match bundle.form {
             // The files beside it are texts of their own.
             Form::Compose => bundle.files.get(..1).unwrap_or_default(),
@@ -267,16 +314,14 @@ impl Texts {
         for file in parsed {
             let path: Arc<str> = shown(bundle, &file.path).into();
             for text in yaml::split(&file.text) {
-                if documents.len() >= Limits::STREAM.documents {
+                if documents.len() >= most {
                     errors.push(
                         Error::new(
                             Code::OverLimit,
-                            format!(
-                                "the input has more than {} documents",
-                                Limits::STREAM.documents
-                            ),
+                            format!("the input has more than {most} documents"),
                         )
-                        .at(Place::file(&*path, None)),
+                        .at(Place::file(&*path, None))
+                        .hint(from::raise(flag::DOCUMENTS)),
                     );
                     break;
                 }
@@ -301,8 +346,10 @@ impl Texts {
         let form = match (bundle.form, documents.first()) {
             // What a caller says of its texts is checked.
             (Form::Manifest | Form::Design | Form::Compose, Some((value, ..))) => {
-                match Content::of(value) {
-                    Some(Content::Design | Content::ServicesMap | Content::Record) => Form::Design,
+                match Document::of(value) {
+                    Some(Document::Design | Document::ServicesMap | Document::Record) => {
+                        Form::Design
+                    }
                     None if compose::is_compose(value) => Form::Compose,
                     _ => Form::Manifest,
                 }
@@ -400,8 +447,8 @@ impl Texts {
         let mut objects = Vec::with_capacity(documents.len());
         let mut errors = Vec::new();
         for (value, file, line) in documents {
-            match Content::of(&value) {
-                Some(Content::Manifest) => {}
+            match Document::of(&value) {
+                Some(Document::Manifest) => {}
                 None if value.get("apiVersion").is_some() || value.get("kind").is_some() => {}
                 _ => {
                     errors.push(
@@ -497,13 +544,13 @@ fn dotenv(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Where objects stand in the texts they were read from, so that findings get line and column.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Places {
     /// Objects that are not a document of their own: by file and the number that stands for the
     /// line, the document's line and the path inside.
     inside: HashMap<(Arc<str>, u32), (u32, Path)>,
     next: u32,
-    bundle: Option<Bundle>,
+    bundle: Option<Arc<Bundle>>,
 }
 
 /// Stands for a line while objects inside of one document must be told apart.
@@ -540,7 +587,7 @@ impl Places {
             .collect()
     }
 
-    fn with_texts(mut self, bundle: Bundle) -> Self {
+    fn with_texts(mut self, bundle: Arc<Bundle>) -> Self {
         self.bundle = Some(bundle);
         self
     }

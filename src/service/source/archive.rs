@@ -87,7 +87,11 @@ fn gunzip(
             return Err(Error::TooLarge {
                 what: format!("{what}, unpacked,"),
                 limit,
-                flag: (limit == limits.unpacked).then_some(flag::UNPACKED),
+                flag: Some(if limit == limits.unpacked {
+                    flag::UNPACKED
+                } else {
+                    flag::RATIO
+                }),
             });
         }
         if read == 0 {

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use weft_domain::source::{self, Bundle, ChartReference, Form, Source, SourceFile};
+use weft_domain::source::{self, Bundle, ChartReference, Form, Source, SourceFile, TextLimits};
 
 use super::archive::{self, Tree};
 use super::error::flag;
@@ -182,6 +182,7 @@ async fn render(work: &Work<'_>, chart: Chart) -> Result<Bundle, Error> {
         form: Form::Chart,
         files,
         notes,
+        limits: TextLimits::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use weft_domain::source::{self, Bundle, ComposeRole, Form, SourceFile};
+use weft_domain::source::{self, Bundle, ComposeRole, Form, SourceFile, TextLimits};
 
 use super::archive::Tree;
 use super::error;
@@ -167,6 +167,7 @@ pub(super) fn gather(
         form: Form::Compose,
         files,
         notes,
+        limits: TextLimits::default(),
     }
 }
 

@@ -12,8 +12,16 @@ pub mod flag {
     pub const FILES: &str = "--max-files";
     /// Raises [`Limits::unpacked`](crate::service::source::Limits::unpacked).
     pub const UNPACKED: &str = "--max-unpacked-size";
+    /// Raises [`Limits::ratio`](crate::service::source::Limits::ratio).
+    pub const RATIO: &str = "--max-archive-ratio";
     /// Raises [`Limits::entries`](crate::service::source::Limits::entries).
     pub const ENTRIES: &str = "--max-archive-entries";
+    /// Raises [`TextLimits::document_bytes`](weft_domain::source::TextLimits::document_bytes).
+    pub const DOCUMENT: &str = "--max-document-size";
+    /// Raises [`TextLimits::nodes`](weft_domain::source::TextLimits::nodes).
+    pub const NODES: &str = "--max-nodes";
+    /// Raises [`TextLimits::documents`](weft_domain::source::TextLimits::documents).
+    pub const DOCUMENTS: &str = "--max-documents";
     /// Raises [`Options::timeout`](crate::service::source::Options::timeout).
     pub const TIMEOUT: &str = "--request-timeout";
     /// Gives values files to a chart.

@@ -6,6 +6,7 @@
 //! ends: bytes behind its `Content-Length` belong to no answer and are never seen.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io;
 use std::time::Duration;
 
 use reqwest::header::{LOCATION, RETRY_AFTER};
@@ -123,35 +124,36 @@ impl Call<'_> {
         }
     }
 
-    /// Waits for another attempt where the connection failed; any other failure is final.
+    /// Waits for another attempt where there was no connection, or it was gone before an answer
+    /// came, as one that was kept from an earlier call may be; any other failure is final.
     async fn unanswered(&mut self, source: reqwest::Error) -> Result<(), Error> {
         let url = shown(&self.url);
-        if !source.is_connect() {
-            return Err(if source.is_timeout() {
-                Error::Idle {
-                    url,
-                    limit: self.work.options.network.idle,
-                }
-            } else {
-                Error::Body {
-                    url,
-                    received: 0,
-                    declared: None,
-                    source: Some(source),
-                }
+        if source.is_timeout() && !source.is_connect() {
+            return Err(Error::Idle {
+                url,
+                limit: self.work.options.network.idle,
             });
         }
-        match self.pause(None) {
-            Pause::For(pause) => {
+        if source.is_connect() || is_reset(&source) {
+            if let Pause::For(pause) = self.pause(None) {
                 self.again(pause, causes(&source)).await;
-                Ok(())
+                return Ok(());
             }
-            Pause::Never | Pause::TooLong => Err(Error::Connect {
+        }
+        Err(if source.is_connect() {
+            Error::Connect {
                 url,
                 attempts: self.attempts,
                 source,
-            }),
-        }
+            }
+        } else {
+            Error::Body {
+                url,
+                received: 0,
+                declared: None,
+                source: Some(source),
+            }
+        })
     }
 
     /// Waits before the next attempt.
@@ -316,6 +318,23 @@ fn refused_change(from: &str, to: &str) -> Option<&'static str> {
         ("https", "http") => Some("it leaves TLS"),
         _ => Some("it is neither http nor https"),
     }
+}
+
+/// Whether the other side gave the connection up.
+fn is_reset(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset
+            );
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use weft_domain::source::{Bundle, Form, SourceFile};
+use weft_domain::source::{Bundle, Form, SourceFile, TextLimits};
 
 use super::archive::{self, Tree};
 use super::file;
@@ -76,5 +76,6 @@ async fn build(work: &Work<'_>, name: String, place: &Path) -> Result<Bundle, Er
         form: Form::Kustomization,
         files: vec![SourceFile { path, text }],
         notes,
+        limits: TextLimits::default(),
     })
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use weft_domain::source::{self, Bundle, Form, Source, SourceFile};
+use weft_domain::source::{self, Bundle, Form, Source, SourceFile, TextLimits};
 
 pub use error::{Class, Error, flag};
 
@@ -191,6 +191,7 @@ pub async fn load_schemas(
             form: Form::Manifest,
             files,
             notes: Vec::new(),
+            limits: TextLimits::default(),
         });
     }
     Ok(schemas)
@@ -374,6 +375,7 @@ impl Work<'_> {
                 form,
                 files: vec![main],
                 notes: Vec::new(),
+                limits: TextLimits::default(),
             }),
         }
     }
@@ -508,6 +510,7 @@ fn assemble(name: String, origin: String, read: Read, beside: Beside) -> Result<
         },
         files: others,
         notes,
+        limits: TextLimits::default(),
     })
 }
 

@@ -328,6 +328,7 @@ async fn examine(
             text: text.to_owned(),
         }],
         notes: Vec::new(),
+        limits: weft_domain::source::TextLimits::default(),
     };
     let inline = |text: &str| Reference::Inline(bundle(text));
     // A carriage return breaks a line as well, in YAML.

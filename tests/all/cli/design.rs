@@ -1,6 +1,11 @@
 //! `design`
 
-use crate::support::{SHOP, Sandbox};
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use crate::support::{SHOP, Sandbox, server};
 
 #[test]
 fn import_says_what_it_stored_and_leaves_the_same_alone() {
@@ -69,4 +74,64 @@ exit 1
 error: shop.yaml:41:3: unknown field "replica", did you mean "replicas"? (apps/Deployment/shop/web, spec.replica)
 shop is not valid: 7 resources checked against kubernetes v1.35.4, 1 finding
 "#);
+}
+
+#[test]
+fn list_watch_prints_a_document_for_each_change_and_ends_with_its_signal() {
+    let sandbox = Sandbox::with_shop();
+    let mut command = sandbox.command(["design", "list", "--watch"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut names = || {
+        let line = lines.next().expect("a line").expect("text");
+        let list: serde_json::Value = serde_json::from_str(&line).expect("a document");
+        assert_eq!(list["kind"], "DesignList");
+        let items = list["items"].as_array().expect("a list").iter();
+        let names: Vec<_> = items.map(|item| item["name"].to_string()).collect();
+        names.join(" ")
+    };
+    assert_eq!(names(), "\"shop\"");
+    sandbox
+        .run(["design", "import", "shop.yaml", "--name", "till"])
+        .succeeds();
+    assert_eq!(names(), "\"shop\" \"till\"");
+    sandbox
+        .run(["design", "delete", "shop", "--yes"])
+        .succeeds();
+    assert_eq!(names(), "\"till\"");
+    server::signal(child.id(), "INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn the_limits_of_texts_are_raised_by_the_flags_that_their_errors_name() {
+    let sandbox = Sandbox::new();
+    let objects = SHOP.split("---").count().to_string();
+    sandbox.write("shop.yaml", SHOP);
+    let cases = [
+        ("--max-document-size", "100", "1MiB"),
+        ("--max-nodes", "5", "1000"),
+        ("--max-documents", "2", objects.as_str()),
+    ];
+    for (flag, low, high) in cases {
+        let refused = sandbox
+            .run(["design", "validate", "shop.yaml", flag, low])
+            .fails(10, "E0102");
+        assert!(refused.stderr.contains(flag), "{refused}");
+        sandbox
+            .run(["design", "validate", "shop.yaml", flag, high])
+            .succeeds();
+    }
+}
+
+#[test]
+fn a_design_may_hold_components_that_are_no_whole_objects_yet() {
+    let sandbox = Sandbox::new();
+    let design = "schemaVersion: designs.meshery.io/v1beta3\nname: draft\ncomponents:\n- displayName: queue\n  \
+                  component: {kind: Queue, version: acme.example/v1}\n  configuration: {spec: {}}\n";
+    sandbox.write("draft.yaml", design);
+    sandbox.run(["design", "import", "draft.yaml"]).succeeds();
+    sandbox
+        .run(["design", "deploy", "draft", "--dry-run=client"])
+        .fails(10, "E0116");
 }

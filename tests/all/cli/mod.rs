@@ -2,3 +2,4 @@
 
 mod design;
 mod design_tables;
+mod frame;

@@ -1,5 +1,7 @@
 //! Reports of a validation: lines for people, `JUnit` for CI, SARIF for code scanning.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use weft_domain::check::{Rule, Severity};
 
@@ -40,27 +42,21 @@ fn label(severity: Severity) -> &'static str {
 /// `JUnit`: a test case per resource, failed by its errors; warnings stand in its output.
 pub(super) fn junit(report: &ValidationReport) -> String {
     use std::fmt::Write;
-    let of = |id: &str| {
-        let findings = report.findings.iter();
-        findings
-            .filter(move |finding| finding.resource.as_deref() == Some(id))
-            .collect::<Vec<_>>()
-    };
-    let others: Vec<&Finding> = report
-        .findings
-        .iter()
-        .filter(|finding| {
-            finding
-                .resource
-                .as_ref()
-                .is_none_or(|id| !report.checked.contains(id))
-        })
-        .collect();
     let mut cases: Vec<(&str, Vec<&Finding>)> = report
         .checked
         .iter()
-        .map(|id| (id.as_str(), of(id)))
+        .map(|id| (id.as_str(), Vec::new()))
         .collect();
+    let ids = cases.iter().enumerate().map(|(at, (id, _))| (*id, at));
+    let at: HashMap<&str, usize> = ids.collect();
+    let mut others = Vec::new();
+    for finding in &report.findings {
+        let resource = finding.resource.as_deref();
+        match resource.and_then(|id| at.get(id)) {
+            Some(at) => cases[*at].1.push(finding),
+            None => others.push(finding),
+        }
+    }
     if !others.is_empty() {
         cases.push(("(no resource)", others));
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::ContextChange;
 use crate::{
     client::Remote,
-    commands::{Outcome, completion},
+    commands::{DryRun, Outcome, completion},
     config::edit,
     context::Context,
     error::{Code, Error, Result},
@@ -34,9 +34,8 @@ pub(super) struct Create {
     /// Use it from now on
     #[arg(long)]
     set: bool,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 impl Create {
@@ -71,7 +70,7 @@ impl Create {
         if !self.clusters.is_empty() {
             fields.insert("clusters".to_owned(), Value::from(self.clusters));
         }
-        if self.dry_run.is_none() {
+        if !self.dry_run.is_set() {
             let file = cx.config.file();
             edit::set(file, &["contexts", &name], Some(&Value::Object(fields)))?;
             if self.set {
@@ -91,7 +90,7 @@ impl Create {
             }
             .to_owned(),
             name,
-            dry_run: self.dry_run.is_some(),
+            dry_run: self.dry_run.is_set(),
         }
         .into())
     }

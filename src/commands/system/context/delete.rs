@@ -2,7 +2,7 @@
 
 use super::ContextChange;
 use crate::{
-    commands::{Outcome, completion, confirm},
+    commands::{DryRun, Outcome, completion, confirm},
     config::edit,
     context::Context,
     error::Result,
@@ -21,9 +21,8 @@ pub(super) struct Delete {
     /// The context's name once more, where nobody can be asked
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 impl Delete {
@@ -31,7 +30,7 @@ impl Delete {
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
         cx.config.find_context(&self.name)?;
         let current = cx.config.file_value("current-context").as_deref() == Some(&self.name);
-        if self.dry_run.is_none() {
+        if !self.dry_run.is_set() {
             let answers = Answers {
                 yes: false,
                 confirm: self.confirm,
@@ -53,7 +52,7 @@ impl Delete {
             }
             .to_owned(),
             name: self.name,
-            dry_run: self.dry_run.is_some(),
+            dry_run: self.dry_run.is_set(),
         }
         .into())
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ContextChange;
 use crate::{
-    commands::{Outcome, completion},
+    commands::{DryRun, Outcome, completion},
     config::edit,
     context::Context,
     error::Result,
@@ -19,9 +19,8 @@ pub(super) struct Switch {
     /// The context
     #[arg(add = completion::contexts())]
     name: String,
-    /// Only say what would happen
-    #[arg(long, value_name = "WHERE", value_parser = ["client"])]
-    dry_run: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 impl Switch {
@@ -29,7 +28,7 @@ impl Switch {
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
         cx.config.find_context(&self.name)?;
         let unchanged = cx.config.file_value("current-context").as_deref() == Some(&self.name);
-        if !unchanged && self.dry_run.is_none() {
+        if !unchanged && !self.dry_run.is_set() {
             let value = Value::from(self.name.as_str());
             edit::set(cx.config.file(), &["current-context"], Some(&value))?;
         }
@@ -42,7 +41,7 @@ impl Switch {
             }
             .to_owned(),
             name: self.name,
-            dry_run: self.dry_run.is_some(),
+            dry_run: self.dry_run.is_set(),
         }
         .into())
     }

@@ -1,6 +1,11 @@
 //! `system operation list`
 
-use crate::{api::operation::ListOperations, commands::Outcome, context::Context, error::Result};
+use crate::{
+    api::operation::ListOperations,
+    commands::{Outcome, watch::Watch},
+    context::Context,
+    error::Result,
+};
 
 /// List operations, newest first.
 #[derive(clap::Args, Debug)]
@@ -11,12 +16,14 @@ pub(super) struct List {
     /// Stop after this many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u32>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl List {
     /// Asks for them.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let request = ListOperations { limit: self.limit };
-        Ok(cx.client().await?.call(&request).await?.into())
+        self.watch.call(cx, &request).await
     }
 }

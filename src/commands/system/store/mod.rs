@@ -37,6 +37,13 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether the verb is a check, which answers a question.
+    pub(super) fn is_check(&self) -> bool {
+        matches!(self.verb, Verb::Check(_))
+    }
+}
+
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![

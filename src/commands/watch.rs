@@ -1,0 +1,54 @@
+//! `--watch` of the commands that list things: ask, print what changed, ask again.
+
+use std::time::Duration;
+
+use super::Outcome;
+use crate::{
+    api::Request,
+    context::Context,
+    error::{Code, Error, Result},
+    output::{Delivered, View, Watched},
+};
+
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The flag.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Watch {
+    /// Go on, and print what changes
+    #[arg(short, long)]
+    watch: bool,
+}
+
+impl Watch {
+    /// Asks once, or until a signal comes or nobody reads any more.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub(crate) async fn call<R>(&self, cx: &Context, request: &R) -> Result<Outcome>
+    where
+        R: Request,
+        R::Reply: View,
+    {
+        let client = cx.client().await?;
+        let mut reply = client.call(request).await?;
+        if !self.watch {
+            return Ok(reply.into());
+        }
+        let mut watched = Watched::default();
+        loop {
+            match watched.show(&reply, &cx.format, &cx.terminal)? {
+                Delivered::All => {}
+                Delivered::ReaderLeft => return Ok(Outcome::shown()),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = cx.cancel.cancelled() => {
+                    return Err(Error::new(Code::Interrupted, "interrupted"));
+                }
+            }
+            reply = client.call(request).await?;
+        }
+    }
+}
