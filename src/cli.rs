@@ -352,7 +352,11 @@ fn usage(error: &clap::Error, arguments: &[OsString], surrounding: &Surrounding)
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        return match page::print(&error.render().to_string(), &terminal) {
+        let mut text = error.render().to_string();
+        if arguments.iter().any(|argument| argument == "--help") {
+            text += &help::more();
+        }
+        return match page::print(&text, &terminal) {
             Ok(_) => 0,
             Err(error) => fail(
                 &terminal,

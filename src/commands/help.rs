@@ -87,9 +87,23 @@ impl Help {
             };
             found = next;
         }
-        let text = found.render_long_help().to_string();
+        let text = found.render_long_help().to_string() + &more();
         Ok(HelpText { topic, text }.into())
     }
+}
+
+/// What every long help ends with.
+pub fn more() -> String {
+    let codes: Vec<String> = Kind::ALL.iter().map(|row| row.1.to_string()).collect();
+    format!(
+        "\nMore:\n  \
+         exit codes   0 is success, the others are {}: weftctl help exit-codes\n  \
+         environment  WEFT_OUTPUT, WEFT_SERVER and others: weftctl help environment\n  \
+         formats      of -o: weftctl help formats\n  \
+         limits       of input, and their flags: weftctl help limits\n  \
+         related      commands beside this one: the man page, and man/weftctl.md\n",
+        codes.join(", ")
+    )
 }
 
 fn exit_codes() -> String {
@@ -130,7 +144,7 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, &'static str)> 
         ),
         (
             "WEFT_PAGER",
-            "the pager of long help on a terminal; then PAGER; cat for none",
+            "the pager of long text on a terminal; then PAGER; cat for none",
         ),
     ];
     let settings = KEYS.iter().map(|key| (key.variable, key.help));
@@ -140,7 +154,8 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, &'static str)> 
         ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxies for URLs"),
         ("KUBECONFIG", "kubeconfig files"),
         ("NO_COLOR", "no colours"),
-        ("SSL_CERT_FILE, SSL_CERT_DIR", "more trusted certificates"),
+        ("SSL_CERT_FILE, SSL_CERT_DIR", "trusted certificates instead of the system's"),
+        ("TMPDIR", "where temporary files are"),
         ("TERM", "dumb: no colours"),
         (
             "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME",

@@ -152,12 +152,9 @@ measure_start() {
 
 measure_plan() {
   local count first each
-  if [[ -f $boutique ]]; then
-    row "plan online-boutique" "$weftctl" design deploy "$boutique" --dry-run=client --quiet
-    judge "plan online-boutique" "$mid" ms 60 25
-  else
-    say "$boutique is not there: its plan is not measured"
-  fi
+  [[ -f $boutique ]] || fail "$boutique is not there; BOUTIQUE names a copy of it"
+  row "plan online-boutique" "$weftctl" design deploy "$boutique" --dry-run=client --quiet
+  judge "plan online-boutique" "$mid" ms 60 25
   for count in 1000 3000 10000; do
     row "plan $count" "$weftctl" design deploy "$work/$count.yaml" --dry-run=client --quiet
     each=$(over "$mid" "$count")
