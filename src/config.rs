@@ -20,10 +20,15 @@ use weft_domain::{
     yaml,
 };
 
+use home::Home;
+
 use crate::error::{Code, Error, Place, Result};
 
 /// Name of a project's configuration file, found upwards from the current folder.
 pub const PROJECT_FILE: &str = ".weft.yaml";
+
+/// The file of the whole machine.
+const SYSTEM_FILE: &str = "/etc/weft/config.yaml";
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +171,10 @@ pub struct NamedContext {
     pub namespace: Option<String>,
     /// The environment.
     pub environment: Option<String>,
+    /// File with the server's token.
+    pub token_file: Option<String>,
+    /// The file that it stands in.
+    pub file: PathBuf,
 }
 
 /// The settings of a run.
@@ -174,6 +183,8 @@ pub struct Config {
     values: BTreeMap<&'static str, (String, Origin)>,
     contexts: BTreeMap<String, NamedContext>,
     file: PathBuf,
+    /// Whether the file was asked for by name.
+    named: bool,
     /// What the user's file itself says.
     in_file: BTreeMap<&'static str, String>,
 }
@@ -189,10 +200,15 @@ impl Config {
         variable: impl Fn(&str) -> Option<String>,
         flags: &[(&'static str, String)],
     ) -> Result<Self> {
-        let mut config = Self::of_flags(file, &[]);
+        let usual = Home::find(&variable).map(|home| home.config_file());
+        let named = usual.is_some_and(|usual| usual != file);
+        let mut config = Self {
+            named,
+            ..Self::of_flags(file, &[])
+        };
         let mut files = Vec::new();
         if !cfg!(windows) {
-            files.push((PathBuf::from("/etc/weft/config.yaml"), true));
+            files.push((PathBuf::from(SYSTEM_FILE), true));
         }
         files.push((config.file.clone(), true));
         let home = variable("HOME").map(PathBuf::from);
@@ -216,22 +232,38 @@ impl Config {
             }
         }
         config.take_flags(flags);
-        if let Some((name, context)) = config
-            .current_context()
-            .map(|(n, c)| (n.to_owned(), c.clone()))
-        {
-            // A context stands between the files and the built-in defaults of the keys it holds.
-            let origin = Origin::File(config.file.clone());
-            for (key, value) in [
-                ("server", context.server.map(|_| name)),
-                ("namespace", context.namespace),
-            ] {
-                if let (Some(value), Some((_, Origin::Default))) = (value, config.values.get(key)) {
-                    config.values.insert(key, (value, origin.clone()));
+        config.apply_context();
+        Ok(config)
+    }
+
+    /// A context stands between the files and the built-in defaults of the keys it holds. One that
+    /// isn't there stands for a server all the same: whoever wants that server hears of it, and
+    /// nobody works on the local store instead.
+    fn apply_context(&mut self) {
+        let Some((name, origin)) = self.values.get("current-context").cloned() else {
+            return;
+        };
+        if name.is_empty() {
+            return;
+        }
+        match self.contexts.get(&name).cloned() {
+            None => {
+                let server = self.values.get("server");
+                if matches!(server, Some((_, Origin::Default | Origin::File(_)))) {
+                    self.values.insert("server", (name, origin));
+                }
+            }
+            Some(context) => {
+                let origin = Origin::File(context.file);
+                let server = context.server.map(|_| name);
+                for (key, value) in [("server", server), ("namespace", context.namespace)] {
+                    if let (Some(value), Some((_, Origin::Default))) = (value, self.values.get(key))
+                    {
+                        self.values.insert(key, (value, origin.clone()));
+                    }
                 }
             }
         }
-        Ok(config)
     }
 
     /// The built-in values, and those of the command line.
@@ -240,6 +272,7 @@ impl Config {
             .iter()
             .map(|key| (key.name, (key.default.to_owned(), Origin::Default)));
         let mut config = Self {
+            named: false,
             values: values.collect(),
             contexts: BTreeMap::new(),
             file,
@@ -323,6 +356,61 @@ impl Config {
         self.in_file.get(name).cloned()
     }
 
+    /// The value of a key that a flag of this command gives.
+    pub fn flag(&self, name: &str) -> Option<&str> {
+        match self.values.get(name) {
+            Some((value, Origin::Flag)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Refuses `--server` for a command that acts on this machine only.
+    ///
+    /// # Errors
+    /// A usage error, when the flag was given.
+    pub fn refuse_server(&self) -> Result<()> {
+        match self.flag("server") {
+            None => Ok(()),
+            Some(server) => Err(Error::new(
+                Code::Usage,
+                format!("this command acts on this machine only: --server {server} has no meaning"),
+            )
+            .hint("leave --server out, or run the command where the server is")),
+        }
+    }
+
+    /// Refuses a file that was asked for by name and isn't there, for every command that doesn't
+    /// write it.
+    ///
+    /// # Errors
+    /// With the file.
+    pub fn require_file(&self) -> Result<()> {
+        if !self.named || self.file.exists() {
+            return Ok(());
+        }
+        let file = self.file.display().to_string();
+        Err(
+            Error::new(Code::SourceNotFound, "there is no such configuration file")
+                .hint(format!(
+                    "check the path, or make it: weftctl config set KEY VALUE --config {file}"
+                ))
+                .at(Place::file(file, None)),
+        )
+    }
+
+    /// The file with the token for a server, named as `--server` names it: the flag and the
+    /// variable count before what the server's context says, that before the key of the files.
+    pub fn token_file(&self, server: &str) -> Option<&str> {
+        let context = self.contexts.get(server);
+        match self.values.get("token-file") {
+            Some((file, Origin::Flag | Origin::Variable(_))) => Some(file),
+            global => context
+                .and_then(|context| context.token_file.as_deref())
+                .or(global.map(|(file, _)| file.as_str()))
+                .filter(|file| !file.is_empty()),
+        }
+    }
+
     /// Every key with value and origin, by name.
     pub fn entries(&self) -> impl Iterator<Item = (&'static str, &str, &Origin)> {
         self.values
@@ -348,7 +436,38 @@ impl Config {
         })
     }
 
-    /// The named context in use.
+    /// Finds a named context in the user's own file, which is the one that we write.
+    ///
+    /// # Errors
+    /// When there's none of that name, or another file has it.
+    pub fn find_own_context(&self, name: &str) -> Result<&NamedContext> {
+        let context = self.find_context(name)?;
+        if context.file == self.file {
+            return Ok(context);
+        }
+        let own = self.file.display();
+        let file = context.file.display().to_string();
+        let error = Error::new(
+            Code::ContextNotFound,
+            format!("{own} has no context {name:?}"),
+        );
+        Err(error
+            .hint(format!("it stands in {file}: change it there"))
+            .at(Place::file(file, None)))
+    }
+
+    /// The named context in use, as the settings name it.
+    ///
+    /// # Errors
+    /// When there's none of that name, with a near miss.
+    pub fn named_context(&self) -> Result<Option<(&str, &NamedContext)>> {
+        match self.get("current-context") {
+            "" => Ok(None),
+            name => Ok(Some((name, self.find_context(name)?))),
+        }
+    }
+
+    /// The named context in use, if it is there.
     pub fn current_context(&self) -> Option<(&str, &NamedContext)> {
         self.contexts
             .get_key_value(self.get("current-context"))
@@ -394,20 +513,45 @@ pub fn check(key: &Key, value: &str) -> Result<(), String> {
 }
 
 /// A project's file: upwards from `folder`, no further than the repository's root or the home.
+/// Only the user's own counts, and in a repository that of its owner: anybody may write to `/tmp`.
 fn find_project(folder: &Path, home: Option<&Path>) -> Option<PathBuf> {
-    for folder in folder.ancestors() {
-        if Some(folder) == home {
+    let is_root = |folder: &Path| folder.join(".git").exists();
+    let here = owner(folder);
+    let in_repository = folder
+        .ancestors()
+        .any(|above| is_root(above) && owner(above) == here);
+    let user = home.and_then(owner).or(here);
+    let is_trusted = |path: &Path| {
+        let owner = owner(path);
+        owner == user || in_repository && owner == here
+    };
+    for above in folder.ancestors() {
+        if Some(above) == home || above != folder && !is_trusted(above) {
             return None;
         }
-        let file = folder.join(PROJECT_FILE);
-        if file.is_file() {
+        let file = above.join(PROJECT_FILE);
+        if file.is_file() && is_trusted(&file) {
             return Some(file);
         }
-        if folder.join(".git").exists() {
+        if is_root(above) {
             return None;
         }
     }
     None
+}
+
+/// Who owns a file or folder; nobody where files have no owner's number.
+fn owner(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|meta| meta.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 struct Parsed<'a> {
@@ -465,7 +609,10 @@ impl<'a> Parsed<'a> {
                     format!("the context {name:?} is a mapping of keys"),
                 ));
             };
-            let mut context = NamedContext::default();
+            let mut context = NamedContext {
+                file: self.path.to_owned(),
+                ..NamedContext::default()
+            };
             for (field, value) in fields {
                 let mut at = here.clone();
                 at.push(Segment::Key(field.clone()));
@@ -483,6 +630,10 @@ impl<'a> Parsed<'a> {
                         context.environment = text();
                         context.environment.is_some()
                     }
+                    "token-file" => {
+                        context.token_file = text();
+                        context.token_file.is_some()
+                    }
                     "clusters" => {
                         let list = value.as_array().map(|items| {
                             items
@@ -496,7 +647,7 @@ impl<'a> Parsed<'a> {
                     _ => {
                         return Err(self
                             .fail(&FieldPath(at), format!("a context has no key {field:?}"))
-                            .hint("a context holds server, clusters, namespace and environment"));
+                            .hint("a context holds server, token-file, clusters, namespace and environment"));
                     }
                 };
                 if !known {
@@ -573,5 +724,100 @@ mod tests {
             (error.code(), error.place().line),
             (Code::ConfigBad, Some(2))
         );
+    }
+
+    /// The settings of a user's file alone, with flags and variables.
+    fn of(text: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let user = folder.path().join("config.yaml");
+        std::fs::write(&user, text).unwrap();
+        let flags: Vec<(&'static str, String)> = flags
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::load(user, None, variable, &flags).unwrap()
+    }
+
+    #[test]
+    fn a_current_context_that_is_not_there_stands_for_a_server_that_nobody_finds() {
+        let text = "contexts: {prod: {server: 'https://a.example'}}\n";
+        let file = of(&format!("{text}current-context: prdo\n"), &[], &[]);
+        let variable = of(text, &[("WEFT_CURRENT_CONTEXT", "prdo")], &[]);
+        for config in [file, variable] {
+            let error = config.find_context(config.get("server")).unwrap_err();
+            assert_eq!(error.code(), Code::ContextNotFound);
+            assert!(error.render(true).contains("did you mean \"prod\"?"));
+            assert!(config.named_context().is_err());
+        }
+        let flag = of(
+            &format!("{text}current-context: prdo\n"),
+            &[],
+            &[("server", "prod")],
+        );
+        assert_eq!(flag.get("server"), "prod");
+        let right = of(&format!("{text}current-context: prod\n"), &[], &[]);
+        assert_eq!(right.get("server"), "prod");
+    }
+
+    #[test]
+    fn a_contexts_own_token_goes_to_its_server_only() {
+        let text = "token-file: all\ncontexts: {a: {server: 'https://a.example', token-file: own}, b: {}}\n";
+        let config = of(text, &[], &[]);
+        assert_eq!(config.token_file("a"), Some("own"));
+        assert_eq!(config.token_file("b"), Some("all"));
+        assert_eq!(config.token_file("https://c.example"), Some("all"));
+        assert_eq!(of("", &[], &[]).token_file("a"), None);
+        let config = of(text, &[], &[("token-file", "mine")]);
+        assert_eq!(config.token_file("a"), Some("mine"));
+        let config = of(text, &[("WEFT_TOKEN_FILE", "theirs")], &[]);
+        assert_eq!(config.token_file("a"), Some("theirs"));
+    }
+
+    #[test]
+    fn a_context_of_another_file_is_not_ours_to_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let [machine, user] = ["machine.yaml", "user.yaml"].map(|name| folder.path().join(name));
+        std::fs::write(&machine, "contexts: {a: {}, b: {}}").unwrap();
+        std::fs::write(&user, "contexts: {b: {}}").unwrap();
+        let mut config = Config::load(user.clone(), None, |_| None, &[]).unwrap();
+        config.contexts.clear();
+        config.read(&machine, true).unwrap();
+        config.read(&user, true).unwrap();
+        assert_eq!(config.find_own_context("b").unwrap().file, user);
+        let error = config.find_own_context("a").unwrap_err();
+        assert!(error.render(true).contains(&machine.display().to_string()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_project_file_of_another_user_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = folder.path().join("shared/mine/deep");
+        std::fs::create_dir_all(&mine).unwrap();
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let file = folder.path().join("shared").join(PROJECT_FILE);
+        std::fs::write(&file, "color: never\n").unwrap();
+        assert_eq!(find_project(&mine, Some(&home)), Some(file.clone()));
+        // Only root can give files away.
+        let foreign = |path: &Path| std::os::unix::fs::chown(path, Some(65534), None);
+        if foreign(&file).is_err() {
+            return;
+        }
+        assert_eq!(find_project(&mine, Some(&home)), None);
+        std::fs::write(mine.join(PROJECT_FILE), "color: never\n").unwrap();
+        assert!(find_project(&mine, Some(&home)).is_some());
+        std::fs::remove_file(mine.join(PROJECT_FILE)).unwrap();
+        // Neither does a repository of theirs around ours make it count.
+        let shared = folder.path().join("shared");
+        foreign(&shared).unwrap();
+        std::fs::create_dir(shared.join(".git")).unwrap();
+        assert_eq!(find_project(&mine, Some(&home)), None);
+        // In a repository of somebody else, as in a container, its own file counts.
+        assert_eq!(find_project(&shared, Some(&home)), Some(file));
     }
 }

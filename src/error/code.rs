@@ -181,7 +181,7 @@ codes! {
         "weftctl explain E0100";
     5 ConfirmationNeeded Unconfirmed: "confirmation needed",
         "The command would destroy or overwrite something, and nobody could be asked, or the answer was no. Nothing was changed.",
-        "look at the plan, then repeat the command with --yes",
+        "look at the plan, then confirm it: with --yes, or with --confirm NAME where the command asks for a name",
         "weftctl design delete shop --yes";
     6 Interrupted Interrupted: "interrupted",
         "Ctrl-C or SIGINT ended the command. What was finished is saved; run the command again to go on.",
@@ -262,7 +262,7 @@ codes! {
         "weftctl design import compose.yaml";
     115 Invalid Input: "the design is not valid",
         "One or more resources don't fit their schema, so a deploy would fail. Nothing was changed.",
-        "mend the fields listed; weftctl design validate shows the same list",
+        "mend the fields listed; to see them again: weftctl design validate FILE",
         "weftctl design validate shop.yaml";
     116 UnknownKind Input: "a kind that nobody knows",
         "Neither the built-in Kubernetes model, nor a CustomResourceDefinition of the design, nor --schema-dir knows the kind.",
@@ -370,7 +370,7 @@ codes! {
         "weftctl design list --server http://127.0.0.1:9081 --token-file ./token";
     402 HostRefused Denied: "the server refuses the Host or Origin of the request",
         "A request must name the server by the address that it listens on; web pages of other origins are refused.",
-        "call the server by the address that weftctl system status prints",
+        "call the server by its own address: weftctl system status",
         "weftctl design list --server http://127.0.0.1:9081";
     403 AlreadyRunning Conflict: "a server runs already",
         "One server per user and state folder.",
@@ -390,17 +390,17 @@ codes! {
         "weftctl system start --listen 127.0.0.1:0";
     407 RequestMalformed Input: "the server cannot read the request",
         "The path, query or body isn't what the endpoint takes.",
-        "use the same version of weftctl on both sides",
+        "use one version on both sides: weftctl version",
         "weftctl version --server http://127.0.0.1:9081";
     408 RouteNotFound NotFound: "the server has no such endpoint",
         "The path is unknown to this version of the server.",
-        "use the same version of weftctl on both sides",
+        "use one version on both sides: weftctl version",
         "weftctl version --server http://127.0.0.1:9081";
 
     500 ClusterUnreachable Unavailable (retryable): "the cluster cannot be reached",
         "The API server of the context doesn't answer.",
         "check the context: kubectl --context NAME version",
-        "weftctl model generate kubernetes --context dev";
+        "weftctl model generate kubernetes --context dev --to dev.model.gz";
     501 ClusterDenied Denied: "the cluster refuses the credentials",
         "The API server answered 401 or 403.",
         "check the credentials of the context",
@@ -416,7 +416,7 @@ codes! {
     504 ClusterAnswer Failure: "the cluster answered with an error",
         "The API server answered, but not with what was asked for.",
         "the cause quotes the answer",
-        "weftctl model generate kubernetes --context dev";
+        "weftctl model generate kubernetes --context dev --to dev.model.gz";
 
     600 ConfigBad Input: "a configuration file is malformed",
         "A key is unknown, has the wrong type, or may not stand in this file.",
@@ -425,7 +425,7 @@ codes! {
     601 ContextExists Conflict: "a context of that name exists",
         "Names of contexts are unique.",
         "choose another name, or delete the old one: weftctl system context delete NAME",
-        "weftctl system context create staging --server http://127.0.0.1:9081";
+        "weftctl system context create staging --url http://127.0.0.1:9081";
     602 FileExists Conflict: "a file that would be overwritten exists",
         "Files are never overwritten without being told to.",
         "choose another place, or add --force",
@@ -438,6 +438,10 @@ codes! {
         "Publishing would put the values of Secrets into a file in plain text.",
         "add --include-secrets if that is what you want",
         "weftctl design export shop --to ./shop --include-secrets";
+    605 ConfigLocked Conflict (retryable): "the configuration is locked by another process",
+        "Another process held the lock beside the configuration file longer than a change takes.",
+        "end the other process, then run the command again",
+        "fuser -v ~/.config/weft/.config.lock";
 }
 
 impl Code {
@@ -509,5 +513,28 @@ mod tests {
             assert_eq!(Kind::from_exit_code(code), kind);
             assert_eq!(kind.exit_code(), code);
         }
+    }
+
+    #[test]
+    fn every_command_in_a_hint_or_an_example_is_one() {
+        use clap::error::ErrorKind::DisplayHelp;
+        let mut seen = 0;
+        for code in Code::ALL {
+            let entry = code.entry();
+            for text in [entry.hint, entry.example] {
+                for part in text.split([',', ';', '#', '>', '|']) {
+                    let Some(at) = part.find("weftctl ") else {
+                        continue;
+                    };
+                    seen += 1;
+                    let words = part[at..].split_whitespace();
+                    let parsed = crate::cli::command().try_get_matches_from(words);
+                    if let Err(error) = parsed {
+                        assert_eq!(error.kind(), DisplayHelp, "{}: {error}", code.id());
+                    }
+                }
+            }
+        }
+        assert!(seen > 60, "{seen}");
     }
 }

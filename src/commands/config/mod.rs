@@ -21,8 +21,14 @@ enum Verb {
 }
 
 impl Config {
+    /// Whether it writes the configuration file, which need not be there yet.
+    pub fn makes_config(&self) -> bool {
+        matches!(self.verb, Verb::Set(_))
+    }
+
     /// Runs the verb.
     pub fn run(self, cx: &Context) -> Result<Outcome> {
+        cx.config.refuse_server()?;
         match self.verb {
             Verb::View(verb) => Ok(verb.run(cx)),
             Verb::Set(verb) => verb.run(cx),

@@ -1,11 +1,13 @@
 //! `config set`
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     commands::{DryRun, Outcome, completion},
-    config::{KEYS, Shape, check, edit},
+    config::{
+        KEYS, Shape, check,
+        edit::{Edit, edit},
+    },
     context::Context,
     error::{Code, Error, Result},
     output::{Human, View},
@@ -36,6 +38,8 @@ pub(super) struct Set {
 pub(super) struct ConfigChange {
     /// `configured` or `unchanged`.
     action: &'static str,
+    /// Why, or what it means.
+    reason: &'static str,
     /// The key.
     name: &'static str,
     /// Its value in the file before; absent where it had none.
@@ -81,23 +85,41 @@ impl Set {
         if let Some(value) = &self.value {
             check(key, value)
                 .map_err(|problem| Error::new(Code::Usage, format!("{} {problem}", key.name)))?;
-            if key.name == "output" {
-                crate::output::Format::parse(value, &[])
-                    .map_err(|problem| Error::new(Code::Usage, format!("output: {problem}")))?;
+            match key.name {
+                "output" => {
+                    crate::output::Format::parse(value, &[])
+                        .map_err(|problem| Error::new(Code::Usage, format!("output: {problem}")))?;
+                }
+                "current-context" => {
+                    cx.config.find_context(value)?;
+                }
+                "server" if value != "local" && !value.contains("://") => {
+                    cx.config.find_context(value)?;
+                }
+                _ => {}
             }
         }
         let file = cx.config.file();
         let old = cx.config.file_value(key.name);
         let unchanged = old == self.value;
         if !unchanged && !self.dry_run.is_set() {
-            let value = self.value.as_ref().map(|value| match key.shape {
-                Shape::Bool => Value::Bool(matches!(value.as_str(), "true" | "1")),
-                _ => Value::String(value.clone()),
-            });
-            edit::set(file, &[key.name], value.as_ref())?;
+            let change = match &self.value {
+                None => Edit::remove(&[key.name]),
+                Some(value) if key.shape == Shape::Bool => {
+                    Edit::set(&[key.name], matches!(value.as_str(), "true" | "1"))
+                }
+                Some(value) => Edit::set(&[key.name], value.as_str()),
+            };
+            edit(file, |_| Ok(vec![change]))?;
         }
         Ok(ConfigChange {
             action: if unchanged { "unchanged" } else { "configured" },
+            reason: match (unchanged, &self.value) {
+                (true, Some(_)) => "the file says so already",
+                (true, None) => "the file doesn't set it",
+                (false, Some(_)) => "the file sets it now",
+                (false, None) => "the next origin counts now",
+            },
             name: key.name,
             old,
             new: self.value,

@@ -1,5 +1,6 @@
 //! Transcripts: what is typed, then exactly what the user sees.
 
+mod config;
 mod design;
 mod design_tables;
 mod frame;

@@ -6,12 +6,12 @@ use super::ContextChange;
 use crate::{
     client::Remote,
     commands::{DryRun, Outcome, completion},
-    config::edit,
+    config::edit::{Edit, edit},
     context::Context,
     error::{Code, Error, Result},
 };
 
-/// Create a named context.
+/// Create a named context. A --token-file given with it goes to its server, and to no other.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl system context create production --url http://127.0.0.1:9081 --cluster dev\n  weftctl system context create local-only --namespace shop --set"
@@ -47,39 +47,40 @@ impl Create {
             return Err(Error::new(Code::Usage, format!("{name:?} cannot name a context"))
                 .hint("use letters, digits, '-', '_' and '.'; \"local\" is the server of system start"));
         }
+        let exists = || Error::new(Code::ContextExists, format!("a context {name:?} exists"));
         if cx.config.contexts().contains_key(&name) {
-            return Err(Error::new(
-                Code::ContextExists,
-                format!("a context {name:?} exists"),
-            ));
+            return Err(exists());
         }
         if let Some(url) = &self.url {
             Remote::new(url, None, cx.request_timeout())?;
         }
         let mut fields = Map::new();
         let texts = [
-            ("server", &self.url),
-            ("namespace", &self.namespace),
-            ("environment", &self.environment),
+            ("server", self.url),
+            ("token-file", cx.config.flag("token-file").map(absolute)),
+            ("namespace", self.namespace),
+            ("environment", self.environment),
         ];
         for (key, value) in texts {
             if let Some(value) = value {
-                fields.insert(key.to_owned(), Value::from(value.as_str()));
+                fields.insert(key.to_owned(), Value::from(value));
             }
         }
         if !self.clusters.is_empty() {
             fields.insert("clusters".to_owned(), Value::from(self.clusters));
         }
         if !self.dry_run.is_set() {
-            let file = cx.config.file();
-            edit::set(file, &["contexts", &name], Some(&Value::Object(fields)))?;
-            if self.set {
-                edit::set(
-                    file,
-                    &["current-context"],
-                    Some(&Value::from(name.as_str())),
-                )?;
-            }
+            edit(cx.config.file(), |root| {
+                // Somebody may have been quicker.
+                if root["contexts"].get(&name).is_some() {
+                    return Err(exists());
+                }
+                let mut edits = vec![Edit::set(&["contexts", &name], Value::Object(fields))];
+                if self.set {
+                    edits.push(Edit::set(&["current-context"], name.as_str()));
+                }
+                Ok(edits)
+            })?;
         }
         Ok(ContextChange {
             action: "created",
@@ -94,4 +95,12 @@ impl Create {
         }
         .into())
     }
+}
+
+/// A path that is right wherever the next command runs.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(
+        |_| path.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }

@@ -3,7 +3,7 @@
 use super::ContextChange;
 use crate::{
     commands::{DryRun, Outcome, completion, confirm},
-    config::edit,
+    config::edit::{Edit, edit},
     context::Context,
     error::Result,
     output::{Answers, Severity},
@@ -28,7 +28,7 @@ pub(super) struct Delete {
 impl Delete {
     /// Asks for the name, then removes the entry.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
-        cx.config.find_context(&self.name)?;
+        cx.config.find_own_context(&self.name)?;
         let current = cx.config.file_value("current-context").as_deref() == Some(&self.name);
         if !self.dry_run.is_set() {
             let answers = Answers {
@@ -37,11 +37,13 @@ impl Delete {
             };
             let question = format!("Delete the context {:?}?", self.name);
             confirm(cx, &answers, &question, Severity::Severe(&self.name))?;
-            let file = cx.config.file();
-            edit::set(file, &["contexts", &self.name], None)?;
-            if current {
-                edit::set(file, &["current-context"], None)?;
-            }
+            edit(cx.config.file(), |root| {
+                let mut edits = vec![Edit::remove(&["contexts", &self.name])];
+                if root["current-context"] == self.name.as_str() {
+                    edits.push(Edit::remove(&["current-context"]));
+                }
+                Ok(edits)
+            })?;
         }
         Ok(ContextChange {
             action: "deleted",

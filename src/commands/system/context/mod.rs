@@ -34,6 +34,11 @@ enum Verb {
 }
 
 impl NamedContexts {
+    /// Whether it writes the configuration file, which need not be there yet.
+    pub(super) fn makes_config(&self) -> bool {
+        matches!(self.verb, Verb::Create(_))
+    }
+
     /// Runs the verb.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
         match self.verb {
@@ -74,6 +79,11 @@ pub(super) struct ContextView {
     /// The environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<String>,
+    /// File with the server's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<String>,
+    /// The configuration file that it stands in.
+    file: String,
 }
 
 impl ContextView {
@@ -85,6 +95,8 @@ impl ContextView {
             clusters: context.clusters.clone(),
             namespace: context.namespace.clone(),
             environment: context.environment.clone(),
+            token_file: context.token_file.clone(),
+            file: context.file.display().to_string(),
         }
     }
 }
@@ -97,6 +109,7 @@ fn table(items: &[ContextView]) -> Human {
         Column::new("CLUSTERS"),
         Column::new("NAMESPACE"),
         Column::new("ENVIRONMENT").wide(),
+        Column::new("FILE").wide(),
     ]);
     for item in items {
         table.row([
@@ -106,6 +119,7 @@ fn table(items: &[ContextView]) -> Human {
             &item.clusters.join(","),
             item.namespace.as_deref().unwrap_or(""),
             item.environment.as_deref().unwrap_or(""),
+            &item.file,
         ]);
     }
     Human::Table(table)
@@ -152,7 +166,7 @@ impl View for ContextList {
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ContextChange {
-    /// `created`, `configured`, `unchanged` or `deleted`.
+    /// `created`, `configured` or `unchanged`; for removals `deleted`.
     action: &'static str,
     /// The context.
     name: String,

@@ -1,11 +1,9 @@
 //! `system context switch`
 
-use serde_json::Value;
-
 use super::ContextChange;
 use crate::{
     commands::{DryRun, Outcome, completion},
-    config::edit,
+    config::edit::{Edit, edit},
     context::Context,
     error::Result,
 };
@@ -29,8 +27,8 @@ impl Switch {
         cx.config.find_context(&self.name)?;
         let unchanged = cx.config.file_value("current-context").as_deref() == Some(&self.name);
         if !unchanged && !self.dry_run.is_set() {
-            let value = Value::from(self.name.as_str());
-            edit::set(cx.config.file(), &["current-context"], Some(&value))?;
+            let set = Edit::set(&["current-context"], self.name.as_str());
+            edit(cx.config.file(), |_| Ok(vec![set]))?;
         }
         Ok(ContextChange {
             action: if unchanged { "unchanged" } else { "configured" },

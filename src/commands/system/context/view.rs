@@ -21,11 +21,13 @@ pub(super) struct ViewOne {
 impl ViewOne {
     /// Looks it up.
     pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
-        let current = cx.config.current_context().map(|context| context.0);
-        let Some(name) = self.name.as_deref().or(current) else {
-            return Err(Error::new(Code::ContextNotFound, "no context is in use")
-                .hint("choose one: weftctl system context switch NAME"));
+        let (name, context) = match &self.name {
+            Some(name) => (name.as_str(), cx.config.find_context(name)?),
+            None => cx.config.named_context()?.ok_or_else(|| {
+                Error::new(Code::ContextNotFound, "no context is in use")
+                    .hint("choose one: weftctl system context switch NAME")
+            })?,
         };
-        Ok(ContextView::new(cx, name, cx.config.find_context(name)?).into())
+        Ok(ContextView::new(cx, name, context).into())
     }
 }
