@@ -1,5 +1,6 @@
-//! `completion`, and the values that complete arguments: from the store and local files only,
-//! within 300 ms, at most 200, silent when anything fails.
+//! `completion`, and the values that complete arguments: from local files, and from the chosen
+//! server or else the store, which is only read; within 300 ms, at most 200, silent when anything
+//! fails. Flags that stand on the line already (`--config`, `--server`) count.
 
 use std::time::Duration;
 
@@ -13,15 +14,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
 use crate::{
-    api::design::ListDesigns,
-    config::{Config, KEYS, home::Home},
+    api::{design::ListDesigns, operation::ListOperations},
+    cli::Global,
+    config::KEYS,
+    context::{Context, Surrounding},
     error::{Code, Error, Result},
-    output::{FORMATS, Human, View},
-    service::{Clock, Ids, Services, design},
+    output::{FORMATS, Human, Report, View},
+    store::{self, Store},
 };
 
-const DEADLINE: Duration = Duration::from_millis(250);
+/// How long the chosen server may take, and then the store.
+const DEADLINE: Duration = Duration::from_millis(120);
 const MOST: usize = 200;
+
+/// The commands that print reports; a test compares them with what the commands say.
+const REPORTS: &[(&str, &[Report])] = &[("design validate", &[Report::Junit, Report::Sarif])];
 
 /// Print a completion script; it calls back into this program, so it always fits.
 #[derive(clap::Args, Debug)]
@@ -119,12 +126,17 @@ fn candidates<T: Into<String>>(list: impl IntoIterator<Item = T>) -> Vec<Complet
         .collect()
 }
 
-/// Output formats.
+/// Output formats, and the reports of the command on the line.
 pub fn formats() -> ArgValueCompleter {
     values(|_| {
-        FORMATS
+        let common = FORMATS
             .iter()
-            .map(|(name, help)| CompletionCandidate::new(*name).help(Some((*help).into())))
+            .map(|(name, help)| CompletionCandidate::new(*name).help(Some((*help).into())));
+        let command = command_on_the_line();
+        let own = REPORTS.iter().filter(|(name, _)| *name == command);
+        let own = own.flat_map(|(_, reports)| reports.iter());
+        common
+            .chain(own.map(|report| CompletionCandidate::new(report.name())))
             .collect::<Vec<_>>()
     })
 }
@@ -153,9 +165,21 @@ pub fn keys() -> ArgValueCompleter {
     })
 }
 
-/// Command names and help topics.
+/// Command names and help topics; behind a noun its verbs.
 pub fn topics() -> ArgValueCompleter {
-    values(|_| candidates(super::help::topics()))
+    values(|_| {
+        let words = words();
+        let before = words.iter().position(|word| word == "help");
+        let before = words.get(before.map_or(words.len(), |at| at + 1)..words.len() - 1);
+        let command = crate::cli::command();
+        match before.unwrap_or_default() {
+            [] => candidates(super::help::topics()),
+            nouns => match descend(&command, nouns) {
+                Some(noun) => candidates(noun.get_subcommands().map(clap::Command::get_name)),
+                None => Vec::new(),
+            },
+        }
+    })
 }
 
 /// Named contexts.
@@ -189,25 +213,136 @@ pub fn designs() -> ArgValueCompleter {
     })
 }
 
+/// Operations, by id.
+pub fn operations() -> ArgValueCompleter {
+    values(|_| candidates(stored_names(&Operations)))
+}
+
 /// Stored designs only.
 pub fn stored() -> ArgValueCompleter {
     values(|current| candidates(stored_designs(current)))
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// The words of the line that is completed, the last one perhaps incomplete; never none.
+fn words() -> Vec<String> {
+    let mut words: Vec<String> = std::env::args_os()
+        .skip_while(|word| word != "--")
+        .skip(2)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if words.is_empty() {
+        words.push(String::new());
+    }
+    words
+}
+
+/// The value of a flag on the line.
+fn flag(words: &[String], name: &str) -> Option<String> {
+    let mut words = words.iter();
+    let mut found = None;
+    while let Some(word) = words.next() {
+        if word == name {
+            found = words.next().cloned();
+        } else if let Some(value) = word.strip_prefix(name).and_then(|v| v.strip_prefix('=')) {
+            found = Some(value.to_owned());
+        }
+    }
+    found.filter(|value| !value.is_empty())
+}
+
+/// Noun and verb of the line.
+fn command_on_the_line() -> String {
+    let command = crate::cli::command();
+    let (mut at, mut names) = (&command, Vec::new());
+    for word in words() {
+        if let Some(below) = at.find_subcommand(&word) {
+            names.push(word);
+            at = below;
+        }
+    }
+    names.join(" ")
+}
+
+fn descend<'a>(command: &'a clap::Command, words: &[String]) -> Option<&'a clap::Command> {
+    let mut words = words.iter();
+    words.try_fold(command, |above, word| above.find_subcommand(word))
+}
+
+/// What the line's command would run in.
+fn context() -> Option<Context> {
+    let words = words();
+    let global = Global {
+        output: Some("table".to_owned()),
+        config: flag(&words, "--config").map(Into::into),
+        server: flag(&words, "--server"),
+        token_file: flag(&words, "--token-file").map(Into::into),
+        ..Global::default()
+    };
+    Context::new(&global, &[], Surrounding::read(), CancellationToken::new()).ok()
 }
 
 fn context_names() -> Vec<String> {
-    let config = Home::find(variable)
-        .and_then(|home| Config::load(home.config_file(), None, variable, &[]).ok());
-    config.map_or_else(Vec::new, |config| {
-        config.contexts().keys().cloned().collect()
+    context().map_or_else(Vec::new, |cx| {
+        cx.config.contexts().keys().cloned().collect()
     })
 }
 
+/// Something that a server lists, and the store behind it.
+trait Listed {
+    async fn at_server(&self, cx: &Context) -> Result<Vec<String>>;
+    async fn in_store(&self, store: &Store) -> Result<Vec<String>>;
+}
+
+struct Operations;
+
+impl Listed for Operations {
+    async fn at_server(&self, cx: &Context) -> Result<Vec<String>> {
+        let list = cx.client().await?.call(&ListOperations::default()).await?;
+        Ok(list.items.into_iter().map(|item| item.id).collect())
+    }
+
+    async fn in_store(&self, store: &Store) -> Result<Vec<String>> {
+        let list = store.list_operations(None).await?;
+        Ok(list.into_iter().map(|item| item.id.to_string()).collect())
+    }
+}
+
+/// Designs whose name contains a text.
+struct Designs<'a>(&'a str);
+
+impl Designs<'_> {
+    fn search(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.to_owned())
+    }
+}
+
+impl Listed for Designs<'_> {
+    async fn at_server(&self, cx: &Context) -> Result<Vec<String>> {
+        let request = ListDesigns {
+            search: self.search(),
+            ..ListDesigns::default()
+        };
+        let list = cx.client().await?.call(&request).await?;
+        Ok(list.items.into_iter().map(|item| item.name).collect())
+    }
+
+    async fn in_store(&self, store: &Store) -> Result<Vec<String>> {
+        let request = store::ListDesigns {
+            search: self.search(),
+            ..store::ListDesigns::default()
+        };
+        let list = store.list_designs(&request).await?;
+        Ok(list.items.into_iter().map(|item| item.name).collect())
+    }
+}
+
 fn stored_designs(current: &str) -> Vec<String> {
-    let Some(home) = Home::find(variable).filter(|home| home.store().exists()) else {
+    stored_names(&Designs(current))
+}
+
+/// Asks the chosen server; where none is chosen, or it is silent, the store.
+fn stored_names(listed: &impl Listed) -> Vec<String> {
+    let Some(cx) = context() else {
         return Vec::new();
     };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
@@ -216,17 +351,24 @@ fn stored_designs(current: &str) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let request = ListDesigns {
-        search: (!current.is_empty()).then(|| current.to_owned()),
-        ..ListDesigns::default()
-    };
     let found = runtime.block_on(async {
-        let services = Services::new(home, Clock::System, Ids::Random, CancellationToken::new());
-        tokio::time::timeout(DEADLINE, design::list(&services, request)).await
+        if !cx.config.get("server").is_empty() {
+            let asked = tokio::time::timeout(DEADLINE, listed.at_server(&cx)).await;
+            if let Ok(Ok(names)) = asked {
+                return names;
+            }
+        }
+        let asked = async {
+            let options = cx.services().await.store_options();
+            listed
+                .in_store(&Store::open_read_only(options).await?)
+                .await
+        };
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(Ok(names)) => names,
+            _ => Vec::new(),
+        }
     });
     runtime.shutdown_background();
-    match found {
-        Ok(Ok(list)) => list.items.into_iter().map(|design| design.name).collect(),
-        _ => Vec::new(),
-    }
+    found
 }
