@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, design::ClusterArgs},
+    commands::{DryRun, Outcome, design::ClusterArgs},
     context::Context,
     error::{Code, Error, Place, Result},
     output::{Human, Progress, View, human},
@@ -39,14 +39,18 @@ pub(super) struct Kubernetes {
     /// Overwrite the file
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// A model that was generated.
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GenerateResult {
-    /// Always `created`.
+    /// `created` or `replaced`.
     action: &'static str,
+    /// Why, or what it means.
+    reason: &'static str,
     /// Name of the model.
     name: String,
     /// Version of the technology.
@@ -59,14 +63,18 @@ pub(super) struct GenerateResult {
     file: String,
     /// Its size in bytes.
     size: usize,
+    /// Whether nothing was written because of `--dry-run`.
+    dry_run: bool,
 }
 
 impl View for GenerateResult {
     const KIND: &'static str = "GenerateResult";
 
     fn human(&self) -> Human {
+        let mark = if self.dry_run { " (dry run)" } else { "" };
         Human::Text(format!(
-            "wrote {}: model {} {}, {} ({} custom), {}\n",
+            "{} {}: model {} {}, {} ({} custom), {}{mark}\n",
+            self.action,
             self.file,
             self.name,
             self.version,
@@ -93,11 +101,13 @@ impl Generate {
 impl Kubernetes {
     async fn run(self, cx: &Context) -> Result<Outcome> {
         let place = || Place::file(self.to.display().to_string(), None);
-        if self.to.exists() && !self.force {
+        let exists = self.to.exists();
+        if exists && !self.force {
             return Err(
                 Error::new(Code::FileExists, "a file that would be overwritten exists").at(place()),
             );
         }
+        cx.config.named_context()?;
         let contexts = self.cluster.contexts(cx);
         if contexts.len() > 1 {
             return Err(Error::new(
@@ -116,13 +126,18 @@ impl Kubernetes {
         .await?;
         let bytes = model.to_archive();
         step.finish("read the schemas");
-        crate::config::edit::write_atomically(&self.to, &bytes).map_err(|error| {
-            Error::new(Code::FileNotWritten, "cannot write the model")
-                .at(place())
-                .because(error)
-        })?;
+        let dry_run = self.dry_run.is_set();
+        if !dry_run {
+            crate::config::edit::write_atomically(&self.to, &bytes).map_err(|error| {
+                Error::new(Code::FileNotWritten, "cannot write the model")
+                    .at(place())
+                    .because(error)
+            })?;
+        }
         Ok(GenerateResult {
-            action: "created",
+            action: if exists { "replaced" } else { "created" },
+            reason: "design commands read it with --schema-dir",
+            dry_run,
             name: model.name().to_owned(),
             version: model.version().to_owned(),
             kinds: model.kinds().len(),

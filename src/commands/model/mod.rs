@@ -22,6 +22,7 @@ enum Verb {
 impl Model {
     /// Runs the verb.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
+        cx.config.refuse_server()?;
         match self.verb {
             Verb::Generate(verb) => verb.run(cx).await,
         }

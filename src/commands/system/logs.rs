@@ -11,7 +11,7 @@ use crate::{
     commands::Outcome,
     context::Context,
     error::{Code, Error, Place, Result},
-    output::{Delivered, Human, View, escape},
+    output::{Delivered, Format, Human, Printable, View, escape},
 };
 
 /// Show what the server logged.
@@ -21,7 +21,7 @@ pub(super) struct Logs {
     /// Only the last lines
     #[arg(long, value_name = "LINES")]
     tail: Option<usize>,
-    /// Go on until interrupted
+    /// Go on until interrupted: lines, or with -o json a document per line
     #[arg(short = 'F', long)]
     follow: bool,
 }
@@ -50,9 +50,50 @@ impl View for LogText {
     }
 }
 
+/// A line of the server's log, as `--follow` prints it.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct LogLine {
+    /// The line.
+    line: String,
+}
+
+impl View for LogLine {
+    const KIND: &'static str = "LogLine";
+
+    fn human(&self) -> Human {
+        Human::Text(format!("{}\n", self.line))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["log/server".to_owned()]
+    }
+}
+
+impl LogLine {
+    fn print(&self, cx: &Context) -> Result<Delivered> {
+        let sent = cx.terminal.data(|out| {
+            if cx.format.is_json() {
+                self.write_json_line(out)
+            } else {
+                writeln!(out, "{}", escape::line(&self.line))
+            }
+        });
+        sent.map_err(|error| {
+            Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
+        })
+    }
+}
+
 impl Logs {
     /// Reads the log; with `--follow` prints what comes until a signal.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        if self.follow && !matches!(cx.format, Format::Table | Format::Wide | Format::Json) {
+            return Err(Error::new(
+                Code::Usage,
+                "--follow prints lines, or documents with -o json",
+            )
+            .hint("choose -o table or -o json, or leave --follow out"));
+        }
         let path = cx.home.log_file();
         let fail = |error: std::io::Error| {
             let (code, text) = match error.kind() {
@@ -79,20 +120,13 @@ impl Logs {
         if !self.follow {
             return Ok(view.into());
         }
-        // A stream: lines on a terminal or in a pipe, one JSON text per line otherwise.
-        let structured = cx.format.is_json();
         let mut pending: Vec<String> = view.items;
         let mut read = bytes.len() as u64;
         loop {
             for line in pending.drain(..) {
-                let text = if structured {
-                    serde_json::Value::String(line).to_string()
-                } else {
-                    escape::line(&line).into_owned()
-                };
-                let sent = cx.terminal.data(|out| writeln!(out, "{text}"));
-                if !matches!(sent, Ok(Delivered::All)) {
-                    return Ok(LogText { items: Vec::new() }.into());
+                let line = LogLine { line };
+                if line.print(cx)? == Delivered::ReaderLeft {
+                    return Ok(Outcome::shown());
                 }
             }
             tokio::select! {

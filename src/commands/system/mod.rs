@@ -35,9 +35,36 @@ enum Verb {
     Operation(operation::Operations),
 }
 
+impl Verb {
+    /// Whether it acts on this machine only: on the user's own server, store or files.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Start(_)
+            | Self::Stop(_)
+            | Self::Restart(_)
+            | Self::Logs(_)
+            | Self::Context(_) => true,
+            Self::Store(noun) => noun.is_local(),
+            Self::Status(_) | Self::Check(_) | Self::Operation(_) => false,
+        }
+    }
+}
+
 impl System {
+    /// Whether it writes the configuration file, which need not be there yet, or tells of it.
+    pub fn makes_config(&self) -> bool {
+        match &self.verb {
+            Verb::Context(noun) => noun.makes_config(),
+            Verb::Check(_) => true,
+            _ => false,
+        }
+    }
+
     /// Runs the verb.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
+        if self.verb.is_local() {
+            cx.config.refuse_server()?;
+        }
         match self.verb {
             Verb::Start(verb) => verb.run(cx).await,
             Verb::Stop(verb) => verb.run(cx).await,
@@ -68,6 +95,7 @@ pub(super) fn kinds() -> Vec<schema::Kind> {
     let mut kinds = vec![
         schema::kind::<status::ServerState>(),
         schema::kind::<logs::LogText>(),
+        schema::kind::<logs::LogLine>(),
         schema::kind::<check::SystemCheck>(),
     ];
     kinds.extend(context::kinds());

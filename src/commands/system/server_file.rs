@@ -6,6 +6,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     net::SocketAddr,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -24,16 +25,24 @@ pub struct ServerFile {
     address: SocketAddr,
     token: String,
     pid: u32,
+    #[serde(default)]
+    started_at: Option<jiff::Timestamp>,
 }
 
 impl ServerFile {
     /// A server that is about to run.
-    pub fn new(address: SocketAddr, token: &Secret) -> Self {
+    pub fn new(address: SocketAddr, token: &Secret, now: jiff::Timestamp) -> Self {
         Self {
             address,
             token: token.expose().to_owned(),
             pid: std::process::id(),
+            started_at: Some(now),
         }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The server's URL.
@@ -62,17 +71,7 @@ impl ServerFile {
                 return Err(fail(Code::Unreadable, "cannot read the server's file").because(error));
             }
         };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode());
-            if mode & 0o077 != 0 {
-                return Err(
-                    fail(Code::TokenRefused, "others may read the server's token")
-                        .hint(format!("chmod 600 {}", path.display())),
-                );
-            }
-        }
+        refuse_shared(&path)?;
         if !is_locked(home) {
             return Ok(None);
         }
@@ -80,6 +79,44 @@ impl ServerFile {
             fail(Code::Unreadable, "the server's file is malformed").because(error)
         })
     }
+}
+
+/// Refuses a file with a token that others than its user may read.
+///
+/// # Errors
+/// With the command that mends it.
+pub fn refuse_shared(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
+        if mode & 0o077 != 0 {
+            let error = Error::new(Code::TokenRefused, "others may read the server's token");
+            return Err(error
+                .at(Place::file(path.display().to_string(), None))
+                .hint(format!("chmod 600 {}", path.display())));
+        }
+    }
+    let _ = path;
+    Ok(())
+}
+
+/// The error of whoever would be the second server: it names the first.
+pub fn already_running(home: &Home) -> Error {
+    let text = match ServerFile::read(home) {
+        Ok(Some(file)) => {
+            let since = file.started_at.map(|time| format!(", since {time}"));
+            let since = since.unwrap_or_default();
+            format!(
+                "a server runs already: process {} at {}{since}",
+                file.pid,
+                file.url()
+            )
+        }
+        // It has the lock, and no address yet.
+        _ => "a server of this user runs already".to_owned(),
+    };
+    Error::new(Code::AlreadyRunning, text)
 }
 
 /// Marks this process as the user's server; dropped with it.
@@ -100,16 +137,13 @@ impl Claim {
                 .because(error)
         };
         create_private_folder(home.state()).map_err(fail)?;
-        let lock = open_lock(home).map_err(fail)?;
+        let lock = open_lock(home, true).map_err(fail)?;
         // Whoever looks whether a server runs holds the lock for a moment, and one that ends removes
         // its file a moment before it lets go.
         let deadline = Instant::now() + Duration::from_millis(500);
         while lock.try_lock().is_err() {
             if Instant::now() > deadline {
-                return Err(Error::new(
-                    Code::AlreadyRunning,
-                    "a server of this user runs already",
-                ));
+                return Err(already_running(home));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -144,14 +178,14 @@ impl Drop for Claim {
     }
 }
 
-fn open_lock(home: &Home) -> std::io::Result<File> {
+fn open_lock(home: &Home, create: bool) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create(create).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(home.state().join("server.lock"))
 }
 
 fn is_locked(home: &Home) -> bool {
-    open_lock(home).is_ok_and(|lock| lock.try_lock().is_err())
+    open_lock(home, false).is_ok_and(|lock| lock.try_lock().is_err())
 }

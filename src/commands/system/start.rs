@@ -3,18 +3,19 @@
 use std::{
     fs::OpenOptions,
     net::{SocketAddr, ToSocketAddrs},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{
-    server_file::{Claim, ServerFile},
-    status,
+    server_file::{Claim, ServerFile, already_running},
+    status::{self, Change, ServerState},
 };
 use crate::{
     api::system::ReadVersion,
     client::{Client, Remote, Transport},
-    commands::Outcome,
+    commands::{DryRun, Outcome},
     config::edit::create_private_folder,
     context::Context,
     error::{Code, Error, Place, Result},
@@ -32,26 +33,37 @@ const UP_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Start {
     /// Stay in the foreground, log to stderr
     #[arg(long)]
-    pub(super) foreground: bool,
+    foreground: bool,
     /// Where to listen: a loopback address; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(super) listen: Option<String>,
+    listen: Option<String>,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 impl Start {
     /// Serves until told to stop, or has a child do so.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let listen = self.listen.as_deref().unwrap_or(cx.config.get("listen"));
-        let address = parse(listen)?;
-        if self.foreground {
-            serve(cx, address).await
-        } else {
-            spawn(cx, address).await
+        let address = address(cx, self.listen.as_deref())?;
+        let change = Change::started(false, self.dry_run.is_set());
+        if self.dry_run.is_set() {
+            return match ServerFile::read(&cx.home)? {
+                Some(_) => Err(already_running(&cx.home)),
+                None => Ok(ServerState::dry_run(format!("http://{address}"), false, change).into()),
+            };
         }
+        let state = if self.foreground {
+            serve(cx, address).await?
+        } else {
+            spawn(cx, address).await?.after(change)
+        };
+        Ok(state.into())
     }
 }
 
-fn parse(listen: &str) -> Result<SocketAddr> {
+/// Where to listen: what the flag says, or else the settings.
+pub(super) fn address(cx: &Context, listen: Option<&str>) -> Result<SocketAddr> {
+    let listen = listen.unwrap_or(cx.config.get("listen"));
     let found = listen
         .to_socket_addrs()
         .ok()
@@ -70,7 +82,7 @@ fn parse(listen: &str) -> Result<SocketAddr> {
     }
 }
 
-async fn serve(cx: &Context, address: SocketAddr) -> Result<Outcome> {
+async fn serve(cx: &Context, address: SocketAddr) -> Result<ServerState> {
     let claim = Claim::take(&cx.home)?;
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -87,7 +99,7 @@ async fn serve(cx: &Context, address: SocketAddr) -> Result<Outcome> {
         .map_err(|error| Error::internal("a listener without an address").because(error))?;
     let token = new_token()?;
     let services = cx.services().await;
-    let file = ServerFile::new(address, &token);
+    let file = ServerFile::new(address, &token, cx.now());
     claim.publish(&file)?;
     tracing::info!(%address, pid = std::process::id(), "listening");
     let stop = services.stopping();
@@ -107,15 +119,13 @@ async fn serve(cx: &Context, address: SocketAddr) -> Result<Outcome> {
     tracing::info!("stopped");
     result?;
     // Being told to stop is how a server ends.
-    Ok(status::ServerState::stopped(file.url()).into())
+    Ok(ServerState::stopped(file.url()))
 }
 
-async fn spawn(cx: &Context, address: SocketAddr) -> Result<Outcome> {
+/// Has a child serve, and waits until it answers.
+pub(super) async fn spawn(cx: &Context, address: SocketAddr) -> Result<ServerState> {
     if ServerFile::read(&cx.home)?.is_some() {
-        return Err(Error::new(
-            Code::AlreadyRunning,
-            "a server of this user runs already",
-        ));
+        return Err(already_running(&cx.home));
     }
     let log = cx.home.log_file();
     let fail = |error: std::io::Error| {
@@ -153,37 +163,51 @@ async fn spawn(cx: &Context, address: SocketAddr) -> Result<Outcome> {
         if let Some(file) = ServerFile::read(&cx.home)?
             && ping(&file).await.is_ok()
         {
-            return status::of(&file).await.map(Outcome::from);
+            return status::of(&file).await;
         }
-        let ended = child.try_wait().map_err(fail)?.is_some();
-        if ended || Instant::now() > deadline {
-            let said = std::fs::read(&log).unwrap_or_default();
-            let said = said
-                .get(usize::try_from(length).unwrap_or(0)..)
-                .unwrap_or_default();
-            let said = String::from_utf8_lossy(said);
-            let code = if said.contains("[E0403]") {
-                Code::AlreadyRunning
-            } else if said.contains("[E0406]") {
+        if child.try_wait().map_err(fail)?.is_some() {
+            let said = said(&log, length);
+            if said.contains("[E0403]") {
+                return Err(already_running(&cx.home));
+            }
+            let code = if said.contains("[E0406]") {
                 Code::ListenFailed
             } else {
                 Code::Failed
             };
-            let mut error = Error::new(code, "the server did not start");
-            for line in said
-                .lines()
-                .rev()
-                .take(5)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-            {
-                error = error.because(line.trim());
-            }
-            return Err(error.hint("see all it said: weftctl system logs"));
+            return Err(with_last_lines(
+                Error::new(code, "the server did not start"),
+                &said,
+            ));
+        }
+        if Instant::now() > deadline {
+            // What doesn't answer now must not do so later, when nobody expects it.
+            let _ = child.kill();
+            let _ = child.wait();
+            let seconds = UP_WITHIN.as_secs();
+            let text = format!("the server did not answer within {seconds} s, and was ended");
+            return Err(with_last_lines(
+                Error::new(Code::TimedOut, text),
+                &said(&log, length),
+            ));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// What the log has behind its first `length` bytes.
+fn said(log: &Path, length: u64) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let new = bytes.get(usize::try_from(length).unwrap_or(0)..);
+    String::from_utf8_lossy(new.unwrap_or_default()).into_owned()
+}
+
+fn with_last_lines(error: Error, said: &str) -> Error {
+    const LAST: usize = 5;
+    let lines: Vec<&str> = said.lines().collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(LAST));
+    last.fold(error, |error, line| error.because(line.trim()))
+        .hint("see all it said: weftctl system logs")
 }
 
 async fn ping(file: &ServerFile) -> Result<()> {

@@ -31,6 +31,46 @@ pub(super) struct ServerState {
     /// What it says of itself.
     #[serde(flatten)]
     status: Option<ServerStatus>,
+    /// What the command did; absent where it only looked.
+    #[serde(flatten)]
+    change: Option<Change>,
+}
+
+/// What `system start`, `stop` and `restart` did.
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change {
+    /// `created` or `replaced`; for a server that was stopped `deleted`.
+    action: &'static str,
+    /// Why, or what it means.
+    reason: &'static str,
+    /// Whether nothing was done because of `--dry-run`.
+    dry_run: bool,
+}
+
+impl Change {
+    /// A server was started, in the place of another one or of none.
+    pub(super) fn started(instead: bool, dry_run: bool) -> Self {
+        let (action, reason) = if instead {
+            ("replaced", "the server before was stopped")
+        } else {
+            ("created", "none was running")
+        };
+        Self {
+            action,
+            reason,
+            dry_run,
+        }
+    }
+
+    /// A server was stopped.
+    pub(super) fn stopped(dry_run: bool) -> Self {
+        Self {
+            action: "deleted",
+            reason: "what was in flight is done",
+            dry_run,
+        }
+    }
 }
 
 impl ServerState {
@@ -40,6 +80,25 @@ impl ServerState {
             running: false,
             address: Some(address),
             status: None,
+            change: Some(Change::stopped(false)),
+        }
+    }
+
+    /// A server that would be started or stopped.
+    pub(super) fn dry_run(address: String, running: bool, change: Change) -> Self {
+        Self {
+            running,
+            address: Some(address),
+            status: None,
+            change: Some(change),
+        }
+    }
+
+    /// The same, with what was done to it.
+    pub(super) fn after(self, change: Change) -> Self {
+        Self {
+            change: Some(change),
+            ..self
         }
     }
 }
@@ -49,7 +108,13 @@ impl View for ServerState {
 
     fn human(&self) -> Human {
         let (Some(address), Some(status)) = (&self.address, &self.status) else {
-            return Human::Text("the server has stopped\n".to_owned());
+            let address = self.address.as_deref().unwrap_or_default();
+            return Human::Text(match &self.change {
+                Some(change) if change.dry_run => {
+                    format!("server at {address} {} (dry run)\n", change.action)
+                }
+                _ => "the server has stopped\n".to_owned(),
+            });
         };
         let mut table = Table::new([
             Column::new("ADDRESS"),
@@ -84,6 +149,7 @@ pub(super) async fn of(file: &ServerFile) -> Result<ServerState> {
         running: true,
         address: Some(file.url()),
         status: Some(client.call(&ReadStatus {}).await?),
+        change: None,
     })
 }
 
@@ -96,6 +162,7 @@ impl Status {
                 running: true,
                 address: Some(cx.client().await?.address().to_owned()),
                 status: Some(status),
+                change: None,
             }
             .into());
         }

@@ -40,7 +40,11 @@ impl Operations {
 
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
-    vec![schema::kind::<OperationList>(), schema::kind::<Operation>()]
+    vec![
+        schema::kind::<OperationList>(),
+        schema::kind::<Operation>(),
+        schema::kind::<cancel::OperationChange>(),
+    ]
 }
 
 fn table(items: &[Operation]) -> Human {

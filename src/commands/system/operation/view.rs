@@ -1,6 +1,11 @@
 //! `system operation view`
 
-use crate::{api::operation::ViewOperation, commands::Outcome, context::Context, error::Result};
+use crate::{
+    api::operation::ViewOperation,
+    commands::{Outcome, completion},
+    context::Context,
+    error::Result,
+};
 
 /// Show one operation.
 #[derive(clap::Args, Debug)]
@@ -9,6 +14,7 @@ use crate::{api::operation::ViewOperation, commands::Outcome, context::Context, 
 )]
 pub(super) struct ViewOne {
     /// Its id
+    #[arg(add = completion::operations())]
     id: String,
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
-    commands::Outcome,
+    commands::{DryRun, Outcome},
     context::Context,
-    error::Result,
+    error::{Code, Error, Place, Result},
     output::{Human, View, human},
 };
 
@@ -23,31 +23,43 @@ pub(super) struct Backup {
     /// Overwrite the file
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// A backup that was made.
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BackupResult {
-    /// Always `created`.
+    /// `created` or `replaced`.
     action: &'static str,
+    /// Why, or what it means.
+    reason: &'static str,
     /// The file.
     file: String,
-    /// Its size in bytes.
-    size: u64,
-    /// Its SHA-256, in hexadecimal.
-    sha256: String,
+    /// Its size in bytes; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// Its SHA-256, in hexadecimal; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    /// Whether nothing was written because of `--dry-run`.
+    dry_run: bool,
 }
 
 impl View for BackupResult {
     const KIND: &'static str = "BackupResult";
 
     fn human(&self) -> Human {
-        Human::Text(format!(
-            "wrote {} ({}); Secrets in it need the store's key file to be read\n",
-            self.file,
-            human::size(self.size)
-        ))
+        Human::Text(match self.size {
+            None => format!("backup {} {} (dry run)\n", self.file, self.action),
+            Some(size) => format!(
+                "wrote {} ({}); {}\n",
+                self.file,
+                human::size(size),
+                self.reason
+            ),
+        })
     }
 
     fn names(&self) -> Vec<String> {
@@ -58,14 +70,28 @@ impl View for BackupResult {
 impl Backup {
     /// Copies and checks.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let exists = self.to.symlink_metadata().is_ok();
+        let dry_run = self.dry_run.is_set();
+        let mut result = BackupResult {
+            action: if exists { "replaced" } else { "created" },
+            reason: "Secrets in it need the store's key file to be read",
+            file: self.to.display().to_string(),
+            size: None,
+            sha256: None,
+            dry_run,
+        };
+        if dry_run {
+            if exists && !self.force {
+                return Err(Error::new(Code::BackupExists, "the file exists already")
+                    .at(Place::file(result.file, None)));
+            }
+            return Ok(result.into());
+        }
         let store = cx.services().await.store().await?;
         let backup = store.backup(&self.to, self.force).await?;
-        Ok(BackupResult {
-            action: "created",
-            file: backup.path.display().to_string(),
-            size: backup.size,
-            sha256: backup.sha256,
-        }
-        .into())
+        result.file = backup.path.display().to_string();
+        result.size = Some(backup.size);
+        result.sha256 = Some(backup.sha256);
+        Ok(result.into())
     }
 }

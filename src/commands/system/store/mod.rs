@@ -27,6 +27,11 @@ enum Verb {
 }
 
 impl Store {
+    /// Whether it acts on this machine only: on the user's own store.
+    pub(super) fn is_local(&self) -> bool {
+        !matches!(self.verb, Verb::Check(_))
+    }
+
     /// Runs the verb.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         match self.verb {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, confirm},
+    commands::{DryRun, Outcome, confirm},
     context::Context,
     error::Result,
     output::{Answers, Human, Severity, View},
@@ -24,18 +24,24 @@ pub(super) struct Recover {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
 }
 
 /// What was recovered.
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RecoverResult {
-    /// Always `created`: the store is a new one.
+    /// Always `replaced`: the store is a new one.
     action: &'static str,
-    /// Where the old files are now.
+    /// Why, or what it means.
+    reason: &'static str,
+    /// Where the old files are now; in a dry run the store that would be moved aside.
     moved: Vec<String>,
-    /// Rows by table.
+    /// Rows by table; none in a dry run.
     tables: Vec<TableResult>,
+    /// Whether nothing was done because of `--dry-run`.
+    dry_run: bool,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -50,6 +56,13 @@ impl View for RecoverResult {
 
     fn human(&self) -> Human {
         use std::fmt::Write;
+        if self.dry_run {
+            let store = self.moved.join(", ");
+            return Human::Text(format!(
+                "store {store} replaced: {} (dry run)\n",
+                self.reason
+            ));
+        }
         let mut text = String::new();
         for table in &self.tables {
             let _ = writeln!(
@@ -65,6 +78,13 @@ impl View for RecoverResult {
     }
 
     fn names(&self) -> Vec<String> {
+        if self.dry_run {
+            return self
+                .moved
+                .iter()
+                .map(|file| format!("store/{file}"))
+                .collect();
+        }
         self.tables
             .iter()
             .map(|table| format!("table/{}", table.name))
@@ -75,6 +95,20 @@ impl View for RecoverResult {
 impl Recover {
     /// Asks, then moves the old files aside and builds a new store.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let reason = match &self.from {
+            Some(_) => "from the backup",
+            None => "from what can still be read",
+        };
+        if self.dry_run.is_set() {
+            return Ok(RecoverResult {
+                action: "replaced",
+                reason,
+                moved: vec![cx.home.store().display().to_string()],
+                tables: Vec::new(),
+                dry_run: true,
+            }
+            .into());
+        }
         let answers = Answers {
             yes: self.yes,
             confirm: None,
@@ -91,7 +125,9 @@ impl Recover {
         };
         let recovered = recover(&cx.services().await.store_options(), &from).await?;
         Ok(RecoverResult {
-            action: "created",
+            action: "replaced",
+            reason,
+            dry_run: false,
             moved: recovered
                 .moved
                 .iter()
