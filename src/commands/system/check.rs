@@ -1,18 +1,23 @@
 //! `system check`, also `doctor`. A local command: it looks at this machine and its settings.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 
 use super::server_file::ServerFile;
 use crate::{
     api::system::{Check as CheckItem, CheckResult, CheckStore},
-    commands::Outcome,
+    cluster::Cluster,
+    commands::{Outcome, design::ClusterArgs},
+    config::Config,
     context::Context,
-    error::Result,
+    error::{Code, Error, Result},
     output::{Column, Human, Table, View},
     service::source,
 };
+
+/// How long a cluster may take to answer.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Check this machine and its settings: exit 1 if something fails.
 #[derive(clap::Args, Debug)]
@@ -23,6 +28,8 @@ pub struct Check {
     /// Ask nothing over the network
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// What was checked.
@@ -79,113 +86,132 @@ fn item(
     }
 }
 
+fn passed(name: &str, detail: impl Into<String>) -> CheckItem {
+    item(name, CheckResult::Passed, detail, None)
+}
+
+/// What an error says, with the first thing to type against it.
+fn of_error(name: &str, result: CheckResult, error: &Error) -> CheckItem {
+    let mut detail = error.to_string();
+    let place = error.place().to_string();
+    for more in error.causes().iter().chain([&place]) {
+        if !more.is_empty() {
+            detail = format!("{detail}: {more}");
+        }
+    }
+    item(name, result, detail, error.hints().first().copied())
+}
+
 impl Check {
     /// Makes all checks, whatever the first ones say.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
-        let mut items = vec![item(
-            "configuration",
-            CheckResult::Passed,
-            cx.config.file().display().to_string(),
-            None,
-        )];
-        let client = cx.client().await;
-        match client {
-            Ok(client) => match client.call(&CheckStore {}).await {
-                Ok(store) => items.extend(store.items),
-                Err(error) => items.push(CheckItem {
-                    name: "store".to_owned(),
-                    result: CheckResult::Failed,
-                    detail: error.to_string(),
-                    fix: error.hints().first().map(|hint| (*hint).to_owned()),
-                }),
-            },
-            Err(error) => items.push(item("server", CheckResult::Failed, error.to_string(), None)),
-        }
+        let mut items = vec![configuration(cx)];
+        items.extend(self.store(cx).await);
         items.push(match ServerFile::read(&cx.home) {
-            Ok(Some(file)) => item("own-server", CheckResult::Passed, file.url(), None),
-            Ok(None) => item(
-                "own-server",
-                CheckResult::Passed,
-                "not running; commands work without one",
-                None,
-            ),
-            Err(error) => item("own-server", CheckResult::Failed, error.to_string(), None),
+            Ok(Some(file)) => passed("own-server", file.url()),
+            Ok(None) => passed("own-server", "not running; commands work without one"),
+            Err(error) => of_error("own-server", CheckResult::Failed, &error),
         });
-        for (program, what, fix) in [
-            ("helm", "renders charts", "install helm to import charts"),
-            (
-                "kubectl",
-                "renders kustomizations",
-                "install kubectl or kustomize to import kustomizations",
-            ),
-        ] {
-            items.push(match source::find_program(program) {
-                Some(path) => item(
-                    program,
-                    CheckResult::Passed,
-                    format!("{}; {what}", path.display()),
-                    None,
-                ),
-                None => item(program, CheckResult::Warning, "not on the PATH", Some(fix)),
-            });
-        }
+        items.push(program(
+            &["helm"],
+            "renders charts",
+            "install helm to import charts",
+        ));
+        items.push(program(
+            &["kubectl", "kustomize"],
+            "renders kustomizations",
+            "install kubectl or kustomize to import kustomizations",
+        ));
         items.extend(self.clusters(cx).await);
         let good = items.iter().all(|item| item.result != CheckResult::Failed);
         Ok(Outcome::from(SystemCheck { items }).answering(good))
     }
 
-    async fn clusters(&self, _cx: &Context) -> Vec<CheckItem> {
-        let contexts = match crate::cluster::context_names(None) {
-            Ok(contexts) if contexts.is_empty() => {
-                return vec![item(
-                    "kubeconfig",
-                    CheckResult::Warning,
-                    "no context; only commands that need a cluster miss it",
-                    None,
-                )];
-            }
-            Ok(contexts) => contexts,
+    /// The store, behind the chosen server if one is.
+    async fn store(&self, cx: &Context) -> Vec<CheckItem> {
+        let server = cx.config.get("server");
+        if self.offline && !server.is_empty() {
+            let detail = format!("{server} was not asked: --offline");
+            return vec![passed("server", detail)];
+        }
+        let client = match cx.client().await {
+            Ok(client) => client,
+            Err(error) => return vec![of_error("server", CheckResult::Failed, &error)],
+        };
+        match client.call(&CheckStore {}).await {
+            Ok(store) => store.items,
+            Err(error) => vec![of_error("store", CheckResult::Failed, &error)],
+        }
+    }
+
+    /// The clusters that commands would mean now, all at once.
+    async fn clusters(&self, cx: &Context) -> Vec<CheckItem> {
+        let kubeconfig = self.cluster.kubeconfig.as_deref();
+        let known = match crate::cluster::context_names(kubeconfig) {
+            Ok(known) => known,
             Err(error) => {
-                return vec![item(
-                    "kubeconfig",
-                    CheckResult::Warning,
-                    error.to_string(),
-                    Some("kubectl config view"),
-                )];
+                let error = Error::from(error);
+                return vec![of_error("kubeconfig", CheckResult::Warning, &error)];
             }
         };
+        let named = self.cluster.contexts(cx);
+        if known.is_empty() && named.is_empty() {
+            let detail = "no context; only commands that need a cluster miss it";
+            return vec![item("kubeconfig", CheckResult::Warning, detail, None)];
+        }
         if self.offline {
-            return vec![item(
-                "kubeconfig",
-                CheckResult::Passed,
-                contexts.join(", "),
-                None,
-            )];
+            return vec![passed("kubeconfig", known.join(", "))];
         }
-        let mut items = Vec::new();
-        for context in contexts {
-            let asked =
-                crate::cluster::Cluster::connect(None, Some(&context), Duration::from_secs(3))
-                    .await;
-            let name = format!("cluster/{context}");
-            items.push(match asked {
-                Ok(cluster) => match cluster.version().await {
-                    Ok(version) => item(&name, CheckResult::Passed, version, None),
-                    Err(error) => item(
-                        &name,
-                        CheckResult::Warning,
-                        error.to_string(),
-                        Some("kubectl version"),
-                    ),
-                },
-                Err(error) => item(
-                    &name,
-                    CheckResult::Warning,
-                    error.to_string(),
-                    Some("kubectl config view"),
-                ),
-            });
+        let asked: Vec<Option<&str>> = if named.is_empty() {
+            vec![None]
+        } else {
+            named.iter().map(|name| Some(name.as_str())).collect()
+        };
+        futures::future::join_all(asked.into_iter().map(|name| cluster(kubeconfig, name))).await
+    }
+}
+
+/// The configuration, read once more: the command runs whatever is wrong with it.
+fn configuration(cx: &Context) -> CheckItem {
+    let file = cx.config.file();
+    let folder = std::env::current_dir().ok();
+    let variable = |name: &str| cx.surrounding.variable(name);
+    let read = Config::load(file.to_owned(), folder.as_deref(), variable, &[]);
+    let checked = read.and_then(|config| {
+        config.require_file()?;
+        config.named_context().map(|_| ())
+    });
+    match checked {
+        Ok(()) => passed("configuration", file.display().to_string()),
+        Err(error) => of_error("configuration", CheckResult::Failed, &error),
+    }
+}
+
+/// Looks for the first of some programs that do the same.
+fn program(names: &[&str], what: &str, fix: &str) -> CheckItem {
+    match names.iter().find_map(|name| source::find_program(name)) {
+        Some(path) => passed(names[0], format!("{}; {what}", path.display())),
+        None => item(names[0], CheckResult::Warning, "not on the PATH", Some(fix)),
+    }
+}
+
+/// Asks a cluster for its version; without a name the kubeconfig's current one.
+async fn cluster(kubeconfig: Option<&Path>, context: Option<&str>) -> CheckItem {
+    let name = context.map_or("cluster".to_owned(), |name| format!("cluster/{name}"));
+    // A credential plug-in may take its time.
+    let connecting = Cluster::connect(kubeconfig, context, DEADLINE);
+    let cluster = match tokio::time::timeout(DEADLINE, connecting).await {
+        Ok(Ok(cluster)) => cluster,
+        Ok(Err(error)) => return of_error(&name, CheckResult::Warning, &error.into()),
+        Err(_) => {
+            let detail = format!("no connection within {} s", DEADLINE.as_secs());
+            let fix = Code::ClusterUnreachable.entry().hint;
+            return item(&name, CheckResult::Warning, detail, Some(fix));
         }
-        items
+    };
+    let name = format!("cluster/{}", cluster.context());
+    match cluster.version().await {
+        Ok(version) => passed(&name, version),
+        Err(error) => of_error(&name, CheckResult::Warning, &error.into()),
     }
 }
