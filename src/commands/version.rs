@@ -76,15 +76,11 @@ impl Version {
         let server = if cx.config.get("server").is_empty() {
             None
         } else {
-            let client = cx.client().await?;
-            let asked = client.call(&ReadVersion {});
+            let asked = async { cx.client().await?.call(&ReadVersion {}).await };
             match tokio::time::timeout(Duration::from_secs(1), asked).await {
                 Ok(Ok(server)) => {
-                    if minor(&server.version) != minor(VERSION) {
-                        cx.terminal.warn(format!(
-                            "the server is version {}, this program {VERSION}: update the older side",
-                            server.version
-                        ));
+                    if let Some(warning) = skew(&server.version, VERSION) {
+                        cx.terminal.warn(warning);
                     }
                     Some(server)
                 }
@@ -104,7 +100,7 @@ impl Version {
                 version: VERSION,
                 commit: COMMIT,
                 build_date: option_env!("WEFT_BUILD_DATE").unwrap_or("unknown"),
-                target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+                target: target(),
             },
             server,
             schemas: [
@@ -119,6 +115,62 @@ impl Version {
 }
 
 /// Major and minor number: what must agree on both sides.
-fn minor(version: &str) -> Option<&str> {
-    version.rsplit_once('.').map(|(minor, _)| minor)
+fn minor(version: &str) -> Option<(u64, u64)> {
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// What to do when the two sides may not understand each other.
+fn skew(server: &str, client: &str) -> Option<String> {
+    let side = match (minor(server), minor(client)) {
+        (Some(server), Some(client)) if server == client => return None,
+        (Some(server), Some(client)) if server < client => "update the server",
+        (Some(_), Some(_)) => "update this program",
+        _ => "use the same version on both sides",
+    };
+    Some(format!(
+        "the server is version {server}, this program {client}: {side}"
+    ))
+}
+
+/// The triple that this program was built for, as compilers name it.
+fn target() -> String {
+    let architecture = std::env::consts::ARCH;
+    let system = if cfg!(target_os = "macos") {
+        "apple-darwin"
+    } else if cfg!(all(windows, target_env = "gnu")) {
+        "pc-windows-gnu"
+    } else if cfg!(windows) {
+        "pc-windows-msvc"
+    } else if cfg!(target_env = "musl") {
+        "unknown-linux-musl"
+    } else if cfg!(target_os = "linux") {
+        "unknown-linux-gnu"
+    } else {
+        return format!("{architecture}-unknown-{}", std::env::consts::OS);
+    };
+    format!("{architecture}-{system}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skew_names_the_side_to_update() {
+        assert_eq!(skew("0.1.9", "0.1.0"), None);
+        let cases = [
+            ("0.9.0", "0.10.0", "update the server"),
+            ("1.0.0", "0.10.0", "update this program"),
+            ("nightly", "0.10.0", "use the same version on both sides"),
+        ];
+        for (server, client, side) in cases {
+            assert!(skew(server, client).unwrap().ends_with(side), "{server}");
+        }
+    }
+
+    #[test]
+    fn the_target_is_a_triple() {
+        assert!(target().split('-').count() >= 3, "{}", target());
+    }
 }

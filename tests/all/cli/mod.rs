@@ -4,3 +4,4 @@ mod config;
 mod design;
 mod design_tables;
 mod frame;
+mod system;
