@@ -29,6 +29,8 @@ struct Fixture {
     setup: &'static [&'static str],
     /// Whether two runs rightly differ, because of process ids and ports.
     volatile: bool,
+    /// Whether it changes something, here or elsewhere.
+    changes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,44 +41,54 @@ enum Needs {
 }
 
 const FIXTURES: &[Fixture] = &[
-    fixture("design import", &["shop.yaml", "--name", "imported"]),
+    fixture("design import", &["shop.yaml", "--name", "imported"]).changes(),
     fixture("design list", &[]),
     fixture("design search", &["shop"]),
     fixture("design view", &["shop"]),
     fixture("design validate", &["shop.yaml"]),
     fixture("design diff", &["shop", "--version", "0.0.1..0.0.2"]).ends(1),
-    fixture("design deploy", &["shop.yaml", "--dry-run=client"]),
+    fixture("design deploy", &["shop.yaml", "--dry-run=client"]).changes(),
     fixture("design render", &["shop"]),
-    fixture("design export", &["shop", "--to", "exported.yaml"]),
-    fixture("design delete", &["spare", "--yes"]),
+    fixture("design export", &["shop", "--to", "exported.yaml"]).changes(),
+    fixture("design delete", &["spare", "--yes"]).changes(),
     fixture(
         "model generate kubernetes",
         &["--context", "sandbox", "--to", "generated.model.gz"],
     )
-    .with(Needs::Cluster),
-    fixture("system start", &["--listen", "127.0.0.1:0"]).volatile(),
-    fixture("system stop", &[]).with(Needs::Server).volatile(),
+    .with(Needs::Cluster)
+    .changes(),
+    fixture("system start", &["--listen", "127.0.0.1:0"])
+        .changes()
+        .volatile(),
+    fixture("system stop", &[])
+        .with(Needs::Server)
+        .changes()
+        .volatile(),
     fixture("system restart", &["--listen", "127.0.0.1:0"])
         .with(Needs::Server)
+        .changes()
         .volatile(),
     fixture("system status", &[]).with(Needs::Server).volatile(),
     fixture("system logs", &[]).with(Needs::Server).volatile(),
     fixture("system check", &["--offline"]),
-    fixture("system context create", &["fresh", "--namespace", "shop"]),
+    fixture("system context create", &["fresh", "--namespace", "shop"]).changes(),
     fixture("system context list", &[]),
     fixture("system context view", &["staging"]),
-    fixture("system context switch", &["staging"]),
-    fixture("system context delete", &["spare", "--confirm", "spare"]),
+    fixture("system context switch", &["staging"]).changes(),
+    fixture("system context delete", &["spare", "--confirm", "spare"]).changes(),
     fixture("system store check", &[]),
-    fixture("system store backup", &["--to", "copy.db"]).volatile(),
+    fixture("system store backup", &["--to", "copy.db"])
+        .changes()
+        .volatile(),
     fixture("system store recover", &["--yes"])
         .after(&["system", "store", "backup", "--to", "weft-backup.db"])
+        .changes()
         .volatile(),
     fixture("system operation list", &[]),
     fixture("system operation view", &["$OPERATION"]),
-    fixture("system operation cancel", &["$OPERATION"]),
+    fixture("system operation cancel", &["$OPERATION"]).changes(),
     fixture("config view", &["--show-origin"]).volatile(),
-    fixture("config set", &["request-timeout", "30s"]),
+    fixture("config set", &["request-timeout", "30s"]).changes(),
     fixture("schema list", &[]),
     fixture("schema print", &["DesignList"]),
     fixture("explain", &["E0100"]),
@@ -94,6 +106,7 @@ const fn fixture(name: &'static str, arguments: &'static [&'static str]) -> Fixt
         needs: Needs::Nothing,
         setup: &[],
         volatile: false,
+        changes: false,
     }
 }
 
@@ -110,6 +123,11 @@ impl Fixture {
 
     const fn after(mut self, setup: &'static [&'static str]) -> Self {
         self.setup = setup;
+        self
+    }
+
+    const fn changes(mut self) -> Self {
+        self.changes = true;
         self
     }
 
@@ -138,6 +156,13 @@ impl Fixture {
             word => word.to_owned(),
         });
         words.chain(more.iter().map(|m| (*m).to_owned())).collect()
+    }
+
+    /// The command line that changes nothing.
+    fn reading(&self) -> Vec<String> {
+        const DRY_RUN: &[&str] = &["--dry-run=client"];
+        let needed = self.changes && !self.arguments.contains(&DRY_RUN[0]);
+        self.line(if needed { DRY_RUN } else { &[] })
     }
 
     /// A sandbox in which the command succeeds.
@@ -273,6 +298,147 @@ fn every_command_has_a_fixture_and_every_fixture_a_command() {
             fixture.name
         );
     }
+}
+
+/// A command line of every command that only looks; of the others a dry run. For the tests that
+/// compare what is printed here and over a server.
+pub fn reads() -> Vec<Vec<String>> {
+    leaves()
+        .into_iter()
+        .map(|(name, _)| Fixture::of(&name))
+        .filter(|fixture| !fixture.volatile || !fixture.changes)
+        .map(Fixture::reading)
+        .collect()
+}
+
+/// A sandbox in which these succeed.
+pub fn read_sandbox() -> Sandbox {
+    template().copy()
+}
+
+// Dry runs
+
+/// Every file below a folder, with its mode.
+fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, Option<u32>)> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        }
+        let mode = std::fs::metadata(&path).expect("an entry").permissions();
+        #[cfg(unix)]
+        let mode = Some(std::os::unix::fs::PermissionsExt::mode(&mode));
+        #[cfg(not(unix))]
+        let mode = mode.readonly().then_some(0);
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        found.insert(path.display().to_string(), (bytes, mode));
+    }
+    found
+}
+
+#[test]
+fn every_dry_run_leaves_everything_as_it_is() {
+    for_every_leaf(|fixture, command| {
+        let has = command
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some("dry-run"));
+        assert_eq!(
+            has, fixture.changes,
+            "{}: what changes something has --dry-run, and nothing else",
+            fixture.name
+        );
+        if !has {
+            return;
+        }
+        let sandbox = fixture.prepare();
+        let before = files(sandbox.folder());
+        for format in ["table", "json"] {
+            let mut command = sandbox.command(fixture.reading());
+            fixture.surround(&mut command);
+            let run = sandbox.finish(command.args(["-o", format]), None);
+            let run = run.succeeds();
+            if format == "json" {
+                let result = run.json();
+                check_schema(fixture, &result);
+                assert!(
+                    result.get("action").is_none() || result["dryRun"] == true,
+                    "{run}"
+                );
+            } else {
+                let said = format!("{}{}", run.stdout, run.stderr);
+                assert!(said.contains("(dry run)"), "{run}");
+            }
+        }
+        let after = files(sandbox.folder());
+        for (path, file) in &after {
+            assert!(before.get(path) == Some(file), "{}: {path}", fixture.name);
+        }
+        assert_eq!(before.len(), after.len(), "{}", fixture.name);
+    });
+}
+
+#[test]
+fn every_change_says_what_it_did_and_why() {
+    const ACTIONS: &[&str] = &[
+        "created",
+        "configured",
+        "unchanged",
+        "replaced",
+        "pruned",
+        "released",
+        "skipped",
+        "failed",
+        "deleted",
+    ];
+    for_every_leaf(|fixture, _| {
+        // What a design's commands print is said by their own tests.
+        if !fixture.changes || fixture.name.starts_with("design ") {
+            return;
+        }
+        let sandbox = fixture.prepare();
+        let run = fixture.run(&sandbox, &["-o", "json"]).ends(fixture.exit);
+        let result = run.json();
+        let action = result["action"].as_str().unwrap_or_default();
+        assert!(ACTIONS.contains(&action), "{run}");
+        assert!(
+            result["reason"].as_str().is_some_and(|r| !r.is_empty()),
+            "{run}"
+        );
+        assert_eq!(result["dryRun"], false, "{run}");
+    });
+}
+
+// Servers
+
+/// What tells the same wherever it runs, and what tells who answers.
+const ASKS_NOBODY: &[&str] = &[
+    "schema list",
+    "schema print",
+    "explain",
+    "completion",
+    "help",
+    "version",
+    "doctor",
+    "system check",
+];
+
+#[test]
+fn every_command_uses_the_server_that_is_chosen_or_refuses_the_flag() {
+    for_every_leaf(|fixture, _| {
+        if ASKS_NOBODY.contains(&fixture.name) {
+            return;
+        }
+        let sandbox = template().copy();
+        // Nobody listens there.
+        let run = fixture.run(&sandbox, &["--server", "http://127.0.0.1:1"]);
+        let refused = run.stderr.contains("acts on this machine only");
+        match run.code {
+            Some(2) if refused => {}
+            Some(8) if run.stderr.contains("E0400") => {}
+            _ => panic!("it runs somewhere else: {run}"),
+        }
+    });
 }
 
 // Formats
@@ -997,6 +1163,7 @@ fn completion_knows_live_values() {
         "kubeconfig",
         "apiVersion: v1\nkind: Config\ncontexts:\n- name: dev\n  context: {cluster: dev, user: dev}\n",
     );
+    sandbox.write("other.yaml", "contexts: {elsewhere: {namespace: shop}}\n");
     let cases: &[(&[&str], &[&str], bool)] = &[
         (&["design", "view", ""], &["shop", "spare"], true),
         (&["design", "delete", "sp"], &["spare"], true),
@@ -1022,6 +1189,19 @@ fn completion_knows_live_values() {
         (&["help", "exit"], &["exit-codes"], true),
         (&["design", "list", "-o", "j"], &["json", "jsonpath="], true),
         (&["design", "list", "--output", "w"], &["wide"], true),
+        (
+            &["design", "validate", "shop", "-o", "j"],
+            &["json", "jsonpath=", "junit"],
+            true,
+        ),
+        (&["help", "design", "im"], &["import"], true),
+        (&["help", "system", "context", "s"], &["switch"], true),
+        (&["system", "operation", "view", ""], &[operation()], false),
+        (
+            &["--config", "other.yaml", "system", "context", "view", ""],
+            &["elsewhere"],
+            true,
+        ),
         (&["design", "export", "shop", "--as", "c"], &["chart"], true),
         (
             &["design", "list", "--sort-by", ""],
@@ -1059,6 +1239,52 @@ fn completion_knows_live_values() {
         }
         assert!(took < Duration::from_millis(300), "{words:?} took {took:?}");
     }
+}
+
+#[test]
+fn completion_offers_the_reports_that_a_command_has() {
+    for_every_leaf(|fixture, _| {
+        let words = fixture.name.split(' ').chain(["-o", ""]);
+        let (found, _) = complete(template(), &words.collect::<Vec<_>>());
+        for name in ["junit", "sarif", "markdown"] {
+            let has = reports(fixture).iter().any(|report| report == name);
+            assert_eq!(found.contains(name), has, "{} -o {name}", fixture.name);
+        }
+    });
+}
+
+#[test]
+fn completion_asks_the_chosen_server_and_else_the_store() {
+    let far = Sandbox::with_shop();
+    far.run(["design", "import", "shop.yaml", "--name", "faraway"])
+        .succeeds();
+    let server = far.start_server();
+    let near = template().copy();
+    near.write("token", &server.token);
+    #[cfg(unix)]
+    std::fs::set_permissions(
+        near.path("token"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .expect("a mode");
+    let asked = |url: &str| {
+        let words = [
+            "--server",
+            url,
+            "--token-file",
+            "token",
+            "design",
+            "delete",
+            "",
+        ];
+        complete(&near, &words).0
+    };
+    assert_eq!(
+        asked(&server.url),
+        BTreeSet::from(["faraway".into(), "shop".into()])
+    );
+    let store = BTreeSet::from(["shop".into(), "spare".into()]);
+    assert_eq!(asked("http://127.0.0.1:1"), store);
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod config;
 mod design;
 mod design_tables;
 mod frame;
+mod readme;
 mod system;
