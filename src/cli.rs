@@ -159,6 +159,16 @@ impl Command {
         }
     }
 
+    /// Whether it writes the configuration file, which need not be there yet, or tells of it.
+    fn makes_config(&self) -> bool {
+        match self {
+            Self::Config(noun) => noun.makes_config(),
+            Self::System(noun) => noun.makes_config(),
+            Self::Doctor(_) => true,
+            _ => false,
+        }
+    }
+
     async fn run(self, cx: &Context) -> Result<Outcome> {
         match self {
             Self::Design(noun) => noun.run(cx).await,
@@ -245,6 +255,11 @@ fn run(arguments: &[OsString]) -> i32 {
         Ok(cx) => cx,
         Err((terminal, format, error)) => return fail(&terminal, format.as_ref(), &error),
     };
+    if !cli.command.makes_config()
+        && let Err(error) = cx.config.require_file()
+    {
+        return fail(&cx.terminal, Some(&cx.format), &error);
+    }
     if matches!(cli.command, Command::Completion(_)) && *cx.config.origin("output") != Origin::Flag
     {
         // A shell reads it, whatever the user likes to read.

@@ -17,7 +17,7 @@ use crate::{
     api::operation::{Event, LongRequest},
     cli::Global,
     client::{Client, Remote, Transport},
-    commands::system::server_file::ServerFile,
+    commands::system::server_file::{ServerFile, refuse_shared},
     config::{self, Config, Origin, home::Home},
     error::{Code, Error, Result},
     output::{
@@ -323,11 +323,11 @@ impl Context {
                 None => return Ok(None),
             }
         };
-        let token = match self.config.get("token-file") {
-            "" => local
+        let token = match self.config.token_file(chosen) {
+            None => local
                 .filter(|local| local.url() == url.trim_end_matches('/'))
                 .map(|local| local.token()),
-            file => Some(read_token(file)?),
+            Some(file) => Some(read_token(file)?),
         };
         Remote::new(&url, token, self.request_timeout()).map(Some)
     }
@@ -341,6 +341,7 @@ impl Context {
 }
 
 fn read_token(file: &str) -> Result<Secret> {
+    refuse_shared(file.as_ref())?;
     let text = std::fs::read_to_string(file).map_err(|error| {
         let code = match error.kind() {
             std::io::ErrorKind::NotFound => Code::SourceNotFound,

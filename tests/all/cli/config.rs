@@ -88,6 +88,61 @@ fn a_current_context_that_is_not_there_is_refused_wherever_it_counts() {
 }
 
 #[test]
+fn a_configuration_file_that_is_named_must_be_there_unless_it_is_made() {
+    let sandbox = Sandbox::with_shop();
+    for line in [
+        &["design", "list"][..],
+        &["version"],
+        &["config", "view"],
+        &["system", "context", "list"],
+    ] {
+        let named = line.iter().chain(&["--config", "nope.yaml"]);
+        let run = sandbox.run(named).fails(5, "E0105");
+        assert!(run.stderr.contains("nope.yaml"), "{run}");
+        let mut command = sandbox.command(line);
+        command.env("WEFT_CONFIG", "nope.yaml");
+        sandbox.finish(&mut command, None).fails(5, "E0105");
+    }
+    sandbox
+        .run(["config", "set", "output", "json", "--config", "one.yaml"])
+        .succeeds();
+    sandbox
+        .run([
+            "system", "context", "create", "prod", "--config", "two.yaml",
+        ])
+        .succeeds();
+    sandbox
+        .run(["system", "context", "view", "prod", "--config", "two.yaml"])
+        .succeeds();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_goes_to_the_server_of_its_context_and_others_may_not_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::with_shop();
+    let server = sandbox.start_server();
+    let token = sandbox.write("token", &server.token);
+    let mode = |mode| {
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    sandbox.write("wrong", "f".repeat(64));
+    mode(0o600);
+    let create = ["system", "context", "create", "prod", "--url", &server.url];
+    sandbox
+        .run(create.iter().chain(&["--token-file", "token"]))
+        .succeeds();
+    sandbox
+        .run(["config", "set", "token-file", "wrong"])
+        .succeeds();
+    let list = ["design", "list", "--server", "prod"];
+    sandbox.run(list).succeeds();
+    mode(0o644);
+    let run = sandbox.run(list).fails(4, "E0401");
+    assert!(run.stderr.contains("chmod 600"), "{run}");
+}
+
+#[test]
 fn a_contexts_token_file_is_kept_with_it() {
     let sandbox = Sandbox::new();
     sandbox
