@@ -278,7 +278,14 @@ fn context() -> Option<Context> {
         token_file: flag(&words, "--token-file").map(Into::into),
         ..Global::default()
     };
-    Context::new(&global, &[], Surrounding::read(), CancellationToken::new()).ok()
+    Context::new(
+        &global,
+        &[],
+        Surrounding::read(),
+        CancellationToken::new(),
+        true,
+    )
+    .ok()
 }
 
 fn context_names() -> Vec<String> {

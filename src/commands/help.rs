@@ -154,7 +154,10 @@ pub(super) fn variables() -> impl Iterator<Item = (&'static str, &'static str)> 
         ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxies for URLs"),
         ("KUBECONFIG", "kubeconfig files"),
         ("NO_COLOR", "no colours"),
-        ("SSL_CERT_FILE, SSL_CERT_DIR", "trusted certificates instead of the system's"),
+        (
+            "SSL_CERT_FILE, SSL_CERT_DIR",
+            "trusted certificates instead of the system's",
+        ),
         ("TMPDIR", "where temporary files are"),
         ("TERM", "dumb: no colours"),
         (
