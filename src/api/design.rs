@@ -7,7 +7,7 @@ use super::{endpoints, operation::Started};
 
 pub use weft_domain::{
     check::Finding,
-    diff::ResourceChange,
+    diff::{FieldChange, ResourceChange},
     plan::{Action, Summary, Wait},
 };
 
@@ -61,6 +61,8 @@ pub struct ListDesigns {
     pub search: Option<String>,
     /// The order.
     pub sort: Sort,
+    /// Leave out this many from the start.
+    pub offset: u32,
     /// Stop after this many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -90,19 +92,44 @@ pub struct ViewDesign {
     pub version: Option<String>,
 }
 
+/// Reads a design that the caller has on its own machine, as an import would.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InspectDesign {
+    /// What was read.
+    pub source: Bundle,
+}
+
 /// A design with its document; values of Secrets are masked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DesignView {
-    /// What lists show.
-    #[serde(flatten)]
-    pub summary: DesignSummary,
-    /// Where it was imported from.
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The form that it was imported or read from.
+    pub form: String,
+    /// How many components it has.
+    pub components: u32,
+    /// When it was first imported, RFC 3339 UTC; absent for one that isn't stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub created_at: Option<jiff::Timestamp>,
+    /// When this version was imported, RFC 3339 UTC; absent for one that isn't stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub updated_at: Option<jiff::Timestamp>,
+    /// Where it was imported or read from.
     pub origin: String,
-    /// All stored versions, oldest first.
+    /// All stored versions, oldest first; none for one that isn't stored.
     pub versions: Vec<VersionSummary>,
     /// The design document, in the newest schema version.
     pub design: serde_json::Value,
+    /// What could not be mapped, or was left out.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A stored version.
@@ -127,6 +154,9 @@ pub struct ImportDesign {
     /// The name, if not the source's own.
     #[serde(default)]
     pub name: Option<String>,
+    /// The namespace that resources are checked in that name none; `default` unless given.
+    #[serde(default)]
+    pub namespace: Option<String>,
     /// Accept kinds that nobody knows.
     #[serde(default)]
     pub allow_unknown_kinds: bool,
@@ -175,7 +205,7 @@ pub enum ImportAction {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteDesign {
-    /// Name or id.
+    /// Name or id, neither of them shortened.
     pub design: String,
     /// Only say what would happen.
     #[serde(default)]
@@ -203,7 +233,7 @@ pub struct DeleteResult {
 #[serde(rename_all = "camelCase", default)]
 pub struct Schemas {
     /// Files of CRDs and JSON schemas, read by the caller.
-    pub extra: Option<Bundle>,
+    pub extra: Vec<Bundle>,
     /// Model archives in base64, read by the caller.
     pub archives: Vec<String>,
     /// A model archive in base64, used instead of the built-in one: a cluster's own schemas.
@@ -216,6 +246,9 @@ pub struct Schemas {
 pub struct ValidateDesign {
     /// Which one.
     pub design: Reference,
+    /// The namespace of resources that name none; `default` unless given.
+    #[serde(default)]
+    pub namespace: Option<String>,
     /// Where schemas come from.
     #[serde(default)]
     pub schemas: Schemas,
@@ -238,6 +271,9 @@ pub struct ValidationReport {
     /// All resources, for reports that list what passed.
     #[serde(default)]
     pub checked: Vec<String>,
+    /// What could not be mapped, or was left out.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// Plans a deployment, without a cluster.
@@ -246,7 +282,7 @@ pub struct ValidationReport {
 pub struct PlanDesign {
     /// Which design.
     pub design: Reference,
-    /// The namespace of resources that name none.
+    /// The namespace of resources that name none; `default` unless given.
     #[serde(default)]
     pub namespace: Option<String>,
     /// The kubeconfig contexts it is meant for; none are asked.
@@ -276,6 +312,9 @@ pub struct DeployResult {
     pub resources: Vec<PlannedResource>,
     /// What may go wrong.
     pub warnings: Vec<Finding>,
+    /// What could not be mapped, or was left out.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A resource of a plan.
@@ -348,6 +387,9 @@ pub struct Files {
     pub masked: bool,
     /// The files, by relative path.
     pub files: Vec<File>,
+    /// What could not be mapped, or was left out.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A file.
@@ -381,6 +423,12 @@ pub struct DesignDiff {
     pub differs: bool,
     /// The changed resources.
     pub changes: Vec<ResourceChange>,
+    /// What only the documents say differently: relationships, metadata, styles.
+    #[serde(default)]
+    pub document: Vec<FieldChange>,
+    /// What could not be mapped, or was left out.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 endpoints! {
@@ -388,6 +436,7 @@ endpoints! {
     Get "/designs/{design}" ViewDesign => DesignView;
     Delete "/designs/{design}" DeleteDesign => DeleteResult;
     Post "/designs" ImportDesign => Started<ImportResult>;
+    Post "/designs/inspect" InspectDesign => DesignView;
     Post "/designs/validate" ValidateDesign => ValidationReport;
     Post "/designs/plan" PlanDesign => DeployResult;
     Post "/designs/render" RenderDesign => Files;

@@ -188,7 +188,7 @@ pub struct Finding {
     /// The file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line of the file, from 1: that of the object until [`Finding::locate`] knows better.
+    /// The line of the file, from 1: that of the document until [`Finding::locate`] knows better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The column of the line, from 1.
@@ -197,6 +197,12 @@ pub struct Finding {
     /// The place inside the object, for looking it up in the text.
     #[serde(skip)]
     pub place: Path,
+    /// Where the object was read.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+    /// Where the other object was read, when two are one too many.
+    #[serde(skip)]
+    pub first: Option<Origin>,
 }
 
 impl Finding {
@@ -213,11 +219,13 @@ impl Finding {
             line: None,
             column: None,
             place: Path::default(),
+            origin: None,
+            first: None,
         }
     }
 
     /// What a schema found about an object.
-    pub fn of_violation(violation: Violation, object: &Value, origin: &Origin) -> Self {
+    pub fn of_violation(violation: Violation, subject: &str, origin: &Origin) -> Self {
         let rule = match &violation.problem {
             Problem::UnknownField { .. } => Rule::UnknownField,
             Problem::Missing { .. } => Rule::MissingField,
@@ -225,15 +233,15 @@ impl Finding {
             _ => Rule::InvalidValue,
         };
         Self::new(rule, violation.problem.to_string())
-            .subject(&subject_of(object))
+            .subject(subject)
             .from(origin)
             .at_path(violation.path)
     }
 
     /// An object whose kind nobody knows.
-    pub fn of_unknown_kind(unknown: &UnknownKind, object: &Value, origin: &Origin) -> Self {
+    pub fn of_unknown_kind(unknown: &UnknownKind, subject: &str, origin: &Origin) -> Self {
         let mut finding = Self::new(Rule::UnknownKind, unknown.to_string())
-            .subject(&subject_of(object))
+            .subject(subject)
             .from(origin)
             .at(&["kind"]);
         let (group, _) = split_api_version(&unknown.api_version);
@@ -264,7 +272,8 @@ impl Finding {
     #[must_use]
     pub fn from(mut self, origin: &Origin) -> Self {
         self.file = Some(origin.file.as_ref().to_owned());
-        self.line = Some(origin.line);
+        self.line = origin.line;
+        self.origin = Some(origin.clone());
         self
     }
 
@@ -289,11 +298,44 @@ impl Finding {
         self
     }
 
-    /// Replaces line and column of the object by those of the place inside it.
-    pub fn locate(&mut self, positions: &Positions) {
-        let at = positions.value(&self.place);
-        self.line = Some(at.line);
-        self.column = Some(at.column);
+    /// Replaces the line of the document by line and column of the field that it is about, and says
+    /// where the other object is. `positions` are those of the document that an object was read from.
+    pub fn locate<'p>(&mut self, mut positions: impl FnMut(&Origin) -> Option<&'p Positions>) {
+        if let Some(origin) = &self.origin
+            && let Some(positions) = positions(origin)
+        {
+            let path = self.within(origin);
+            let at = if self.rule.is_about_key() {
+                positions.key(&path)
+            } else {
+                positions.value(&path)
+            };
+            (self.line, self.column) = (Some(at.line), Some(at.column));
+        }
+        if let Some(first) = self.first.take() {
+            let at = positions(&first).map(|positions| positions.value(&self.within(&first)));
+            let place = match (at, first.line) {
+                (Some(at), _) => format!("{}:{}:{}", first.file, at.line, at.column),
+                (None, Some(_)) => first.to_string(),
+                // Both are parts of one stored thing: nothing more is known of the first.
+                (None, None) => return,
+            };
+            self.message = format!("{}, the first time at {place}", self.message);
+        }
+    }
+
+    /// The place in the document of an object.
+    fn within(&self, object: &Origin) -> Path {
+        let inside = object.inside.segments();
+        // What identifies a component of a design stands beside its configuration.
+        let beside = match (inside.last(), self.place.segments()) {
+            (Some(Segment::Key(last)), [Segment::Key(key)]) => {
+                last == "configuration" && matches!(key.as_str(), "apiVersion" | "kind")
+            }
+            _ => false,
+        };
+        let place = if beside { &[] } else { self.place.segments() };
+        inside.iter().chain(place).cloned().collect()
     }
 
     #[must_use]
@@ -324,19 +366,6 @@ impl std::fmt::Display for Finding {
             (None, None) => Ok(()),
         }
     }
-}
-
-/// As much of an object's id as it has.
-fn subject_of(object: &Value) -> String {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    let (group, _) = split_api_version(text("/apiVersion").unwrap_or_default());
-    let parts = [
-        Some(group).filter(|group| !group.is_empty()),
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name"),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 /// Checks how the resources of a set fit together.
@@ -381,6 +410,16 @@ fn mention<'a>(namespace: &'a str, value: &'a Value, into: &mut HashSet<(&'a str
             _ => {}
         }
     }
+}
+
+/// Tells whether a field that the published schema requires may be left out all the same, because
+/// the API server fills it in before it looks.
+pub fn is_filled_in(api_version: &str, violation: &Violation) -> bool {
+    let (group, _) = split_api_version(api_version);
+    let parent = keys(&["roleRef"]);
+    group == "rbac.authorization.k8s.io"
+        && matches!(&violation.problem, Problem::Missing { field } if field == "apiGroup")
+        && (violation.path == parent || violation.path == parent.join("apiGroup"))
 }
 
 /// Tells whether every cluster has an object without anybody writing it.
@@ -738,7 +777,8 @@ mod tests {
         let text = "{kind: Pod, spec: {volumes: [{configMap: {\n  name: x}}]}}";
         let mut located = finding.clone();
         let text = crate::yaml::split(text).next().expect("it is a document");
-        located.locate(&Positions::of(&text));
+        let positions = Positions::of(&text);
+        located.locate(|_| Some(&positions));
         assert_eq!((located.line, located.column), (Some(2), Some(9)));
     }
 

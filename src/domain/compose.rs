@@ -196,6 +196,39 @@ pub fn is_compose(document: &Value) -> bool {
         && !has(&["type", "apiVersion", "settings", "traits"])
 }
 
+/// Reads a `.env` file: the variables that a project is interpolated with, in the way of Compose.
+///
+/// A value may use the variables of the lines before it; a name alone sets nothing.
+///
+/// # Errors
+/// With a line that can't be read, or a variable that must be set and isn't.
+pub fn environment(text: &str, notes: &mut Vec<Note>) -> Result<BTreeMap<String, String>, Error> {
+    const FILE: &str = ".env";
+    let lines = words::env_file(text, false).map_err(|line| Error::Invalid {
+        path: FILE.to_owned(),
+        expected: "lines of NAME=value",
+        value: format!("line {line}"),
+    })?;
+    let mut found = Notes::default();
+    let mut environment = BTreeMap::new();
+    for (name, value) in lines {
+        let value = match value {
+            Some((text, words::Quoting::Open)) => {
+                let path = format!("{FILE}:{name}");
+                interpolate::text(&text, &path, &environment, &mut found)?
+            }
+            Some((text, words::Quoting::Literal)) => text,
+            None => continue,
+        };
+        environment.insert(name, value);
+    }
+    let count = environment.len();
+    let plural = if count == 1 { "" } else { "s" };
+    found.add(FILE, format!("{count} variable{plural} read from it"));
+    notes.append(&mut found.list);
+    Ok(environment)
+}
+
 /// Converts a compose project to Kubernetes manifests.
 ///
 /// `name` becomes the value of `app.kubernetes.io/part-of`. `files` holds the text of files beside the

@@ -11,6 +11,7 @@ mod manifest;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -562,11 +563,69 @@ fn read_record(value: Value, ids: &mut dyn FnMut() -> Uuid) -> Result<Design, Er
     Ok(design)
 }
 
-/// Returns the version that follows when a design is saved again.
+/// Returns the version that a design gets when it is saved again: the one after the highest.
+pub fn next_version(stored: &[String]) -> String {
+    let mut next = highest_version(stored).map_or_else(|| FIRST_VERSION.to_owned(), successor);
+    while stored.contains(&next) {
+        next = successor(&next);
+    }
+    next
+}
+
+/// Returns the highest of some versions.
+pub fn highest_version(stored: &[String]) -> Option<&str> {
+    let stored = stored.iter().map(String::as_str);
+    stored.max_by(|a, b| compare_versions(a, b))
+}
+
+/// Orders versions: by their numbers, a release after its pre-releases.
+pub fn compare_versions(a: &str, b: &str) -> Ordering {
+    fn parts(version: &str) -> (&str, Option<&str>) {
+        let version = version.trim().trim_start_matches(['v', 'V']);
+        let version = version.split('+').next().unwrap_or_default();
+        match version.split_once('-') {
+            Some((core, before)) => (core, Some(before)),
+            None => (version, None),
+        }
+    }
+    let ((core_a, before_a), (core_b, before_b)) = (parts(a), parts(b));
+    compare_numbers(core_a, core_b).then_with(|| match (before_a, before_b) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(a), Some(b)) => compare_numbers(a, b),
+    })
+}
+
+/// Orders texts with dots between: numbers by value and before words, an absent one as zero.
+fn compare_numbers(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.split('.'), b.split('.'));
+    loop {
+        let (one, other) = match (a.next(), b.next()) {
+            (None, None) => return Ordering::Equal,
+            (one, other) => (one.unwrap_or("0"), other.unwrap_or("0")),
+        };
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let order = match (is_number(one), is_number(other)) {
+            (true, true) => {
+                let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+                (one.len(), one).cmp(&(other.len(), other))
+            }
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => one.cmp(other),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+/// Returns the version after another.
 ///
 /// The patch number goes up by one; a pre-release becomes its release. Of other texts the last number goes
 /// up, and where there is none the versions start from [`FIRST_VERSION`].
-pub fn next_version(version: &str) -> String {
+fn successor(version: &str) -> String {
     let version = version.trim();
     let (prefix, rest) = match version.strip_prefix(['v', 'V']) {
         Some(rest) => (&version[..1], rest),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::component::{Component, Object};
 use crate::design::{Design, Error, flatten};
 use crate::path::Path;
+use crate::resource::canonical_group;
 use crate::secret;
 
 /// The difference between two designs.
@@ -67,6 +68,17 @@ pub struct ResourceChange {
     /// The changed fields; none for what was added or removed as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
+}
+
+impl ResourceChange {
+    /// Returns the resource's id; one without a name has as much of it as there is.
+    pub fn id(&self) -> String {
+        let group = canonical_group(group(&self.api_version), &self.kind);
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        let parts = [group, &self.kind, namespace, &self.name];
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("/")
+    }
 }
 
 /// The change of one field.

@@ -16,7 +16,8 @@ use crate::check::{Finding, Rule, definitions};
 use crate::graph::{CycleError, Graph, Order, Strength};
 use crate::reference::{Workloads, collect};
 use crate::resource::{
-    DEPENDS_ON, Resource, ResourceId, ResourceSet, dig, is_built_in_group, split_api_version,
+    Creation, DEPENDS_ON, Resource, ResourceId, ResourceSet, dig, is_built_in_group,
+    split_api_version,
 };
 
 /// What is done to an object.
@@ -210,8 +211,7 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Wait>,
     /// Why just this is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: String,
 }
 
 /// How many steps do what.
@@ -349,8 +349,12 @@ pub fn plan(desired: &ResourceSet, observed: &Observed) -> Result<Plan, Dependen
             last = order.level[node];
             level += 1;
         }
-        let action = match observed {
-            Observed::Nothing => Action::Created,
+        let (action, reason) = match (observed, resource.policies.creation) {
+            (Observed::Nothing, Creation::WhenNeeded) => (Action::Created, "new"),
+            (Observed::Nothing, Creation::Once) => (
+                Action::Created,
+                "new, and left alone from then on (creation policy Once)",
+            ),
         };
         steps.push(Step {
             id: resource.id.clone(),
@@ -358,7 +362,7 @@ pub fn plan(desired: &ResourceSet, observed: &Observed) -> Result<Plan, Dependen
             level,
             action,
             waits: std::mem::take(&mut waits[node]),
-            reason: None,
+            reason: reason.to_owned(),
         });
     }
     Ok(Plan { steps, warnings })
@@ -979,6 +983,7 @@ mod tests {
             "level": 2,
             "action": "created",
             "waits": [{"on": "Namespace/shop", "until": "Active", "why": "namespace"}],
+            "reason": "new",
         });
         assert_eq!(json, expected);
         assert_eq!(planned(&[]), Plan::default());

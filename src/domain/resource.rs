@@ -103,15 +103,21 @@ fn id_text(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Stri
 /// Where an object was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// The file, as the user named it.
+    /// The file, as the user named it; what is stored has its name and version here.
     pub file: Arc<str>,
-    /// The line where the object starts, from 1.
-    pub line: u32,
+    /// The line where the object's document starts, from 1; none where there is no text.
+    pub line: Option<u32>,
+    /// The place of the object in its document: the root, an item of a list, part of a design.
+    pub inside: Path,
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        f.write_str(&self.file)?;
+        match self.line {
+            Some(line) => write!(f, ":{line}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -493,17 +499,14 @@ impl ResourceSet {
                     set.resources.push(resource);
                 }
                 Entry::Occupied(first) => {
+                    let message = format!("{} is defined twice", resource.id);
+                    let mut finding = Finding::new(Rule::DuplicateIdentity, message)
+                        .of(&resource)
+                        .at(&["metadata", "name"])
+                        .hint("remove or rename one of the two");
                     let first = set.resources.get(*first.get());
-                    let first = first.and_then(|first| first.origin.as_ref());
-                    let first = first.map_or_else(String::new, |origin| format!(" at {origin}"));
-                    let message =
-                        format!("{} is defined twice, the first time{first}", resource.id);
-                    findings.push(
-                        Finding::new(Rule::DuplicateIdentity, message)
-                            .of(&resource)
-                            .at(&["metadata", "name"])
-                            .hint("remove or rename one of the two"),
-                    );
+                    finding.first = first.and_then(|first| first.origin.clone());
+                    findings.push(finding);
                 }
             }
         }
@@ -586,6 +589,24 @@ impl ResourceSet {
             self.resources[index].depends_on = depends_on;
         }
     }
+}
+
+/// Returns as much of the id that a set would give an object as the object tells.
+pub fn subject(object: &Value, scope: Scope<'_>, default_namespace: Option<&str>) -> String {
+    let text = |path: &[&str]| dig(object, path).and_then(Value::as_str);
+    let api_version = text(&["apiVersion"]).unwrap_or_default();
+    let kind = text(&["kind"]).unwrap_or_default();
+    let written = text(&["metadata", "namespace"]).filter(|text| !text.is_empty());
+    let namespaced = scope(api_version, kind) != Some(false);
+    let namespace = written.or(default_namespace).filter(|_| namespaced);
+    let parts = [
+        Some(canonical_group(split_api_version(api_version).0, kind)),
+        Some(kind),
+        namespace,
+        text(&["metadata", "name"]),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Finds resources as dependencies name them.
@@ -1131,9 +1152,12 @@ pub(crate) fn read(text: &str, default_namespace: Option<&str>) -> (ResourceSet,
     let mut manifests = Vec::new();
     for document in crate::yaml::split(text) {
         let object = crate::yaml::parse(&document, &limits).expect("a test writes YAML");
-        let line = u32::try_from(document.line_offset + 1).expect("a test is short");
-        let file = "shop.yaml".into();
-        manifests.extend(object.map(|object| (object, Origin { file, line })));
+        let origin = Origin {
+            file: "shop.yaml".into(),
+            line: u32::try_from(document.line_offset + 1).ok(),
+            inside: Path::root(),
+        };
+        manifests.extend(object.map(|object| (object, origin)));
     }
     ResourceSet::from_manifests(manifests, &scope, default_namespace)
 }
@@ -1377,8 +1401,12 @@ mod tests {
             shown(&findings),
             [
                 "duplicate-identity apps/Deployment/shop/web metadata.name: apps/Deployment/shop/web \
-              is defined twice, the first time at shop.yaml:1 (remove or rename one of the two)"
+              is defined twice (remove or rename one of the two)"
             ]
+        );
+        assert_eq!(
+            findings[0].first,
+            set.get(0).and_then(|first| first.origin.clone())
         );
         assert_eq!(findings[0].line, Some(4));
         // Without a default namespace the two may be different ones.

@@ -327,6 +327,11 @@ codes! {
         "list them: weftctl system operation list",
         "weftctl system operation list";
 
+    204 Overtaken Conflict (retryable): "another import was quicker",
+        "Between reading the store and writing to it, another import took the version or the id, with other content. Nothing was changed.",
+        "run the command again: it then gets the next version",
+        "weftctl design import shop.yaml";
+
     300 StoreFailed Failure: "the store could not be used",
         "Opening, reading or writing the database failed; nothing was changed.",
         "check it: weftctl system store check",

@@ -203,10 +203,8 @@ impl From<store::Error> for Error {
             Store::Damaged { .. } | Store::Foreign { .. } => Code::StoreDamaged,
             Store::Full { .. } => Code::StoreFull,
             Store::ReadOnly { .. } => Code::StoreReadOnly,
-            Store::Busy { .. }
-            | Store::Locked { .. }
-            | Store::VersionExists { .. }
-            | Store::IdTaken { .. } => Code::StoreBusy,
+            Store::Busy { .. } | Store::Locked { .. } => Code::StoreBusy,
+            Store::VersionExists { .. } | Store::IdTaken { .. } => Code::Overtaken,
             Store::NotFound { noun, near, .. } => {
                 if let Some(near) = near.first() {
                     hints.push(format!("did you mean {near:?}?"));

@@ -3,8 +3,8 @@
 use super::Routes;
 use crate::{
     api::design::{
-        DeleteDesign, DiffDesigns, ImportDesign, ListDesigns, PlanDesign, RenderDesign,
-        ValidateDesign, ViewDesign,
+        DeleteDesign, DiffDesigns, ImportDesign, InspectDesign, ListDesigns, PlanDesign,
+        RenderDesign, ValidateDesign, ViewDesign,
     },
     service::{Services, design},
 };
@@ -16,6 +16,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         })
         .on(|services: Services, request: ViewDesign| async move {
             design::view(&services, request).await
+        })
+        .on(|services: Services, request: InspectDesign| async move {
+            design::inspect(&services, request).await
         })
         .on(|services: Services, request: DeleteDesign| async move {
             design::delete(&services, request).await

@@ -14,10 +14,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::home::Home,
-    error::Result,
+    error::{Code, Error, Result},
     service::operation::Operations,
     store::{self, Store},
 };
+
+/// Computes on a thread of its own, so that the workers are free for others and for signals.
+///
+/// # Errors
+/// What the work fails with; interrupted when the process ends before it began.
+pub(crate) async fn compute<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_ended) => Err(Error::new(Code::Interrupted, "the process is ending")),
+        },
+    }
+}
 
 /// The time, passed in so that tests see the same one twice.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::Stream;
@@ -34,6 +37,7 @@ struct Running {
     log: Mutex<Vec<Event>>,
     length: watch::Sender<usize>,
     cancel: CancellationToken,
+    traceless: AtomicBool,
 }
 
 /// What a running operation tells and is told.
@@ -60,6 +64,11 @@ impl Handle {
         });
     }
 
+    /// Nothing was written, or is going to be: the store keeps no record either.
+    pub fn leave_no_trace(&self) {
+        self.0.traceless.store(true, Ordering::Relaxed);
+    }
+
     /// Ends with an error once the operation was cancelled. To be asked before each write.
     ///
     /// # Errors
@@ -84,12 +93,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts an operation. `record` is false for dry runs, which leave no trace.
+/// Starts an operation.
 pub fn start<T, F>(
     services: &Services,
     action: &str,
     subject: String,
-    record: bool,
     work: impl FnOnce(Handle) -> F + Send + 'static,
 ) -> Started<T>
 where
@@ -110,6 +118,7 @@ where
         log: Mutex::default(),
         length: watch::Sender::new(0),
         cancel: CancellationToken::new(),
+        traceless: AtomicBool::new(false),
     });
     services.operations().keep(running.clone());
     let task = {
@@ -140,7 +149,7 @@ where
                 &last,
                 Event::Failed { error } if error.code() == Code::StoreDamaged
             );
-            if record && !damaged {
+            if !damaged && !running.traceless.load(Ordering::Relaxed) {
                 let outcome = match &last {
                     Event::Succeeded { outcome } => outcome.clone(),
                     _ => serde_json::Value::Null,
@@ -170,14 +179,14 @@ async fn keep(services: &Services, ended: &Operation, outcome: serde_json::Value
         started_at: ended.started_at,
         finished_at: ended.ended_at.unwrap_or(ended.started_at),
         request: ended.subject.clone(),
-    };
-    // An error is the outcome of what failed.
-    let outcome = match &ended.error {
-        Some(error) => serde_json::json!({ "error": error }),
-        None => outcome,
+        error: ended.error.clone(),
     };
     let record = OperationRecord { summary, outcome };
-    Ok(services.store().await?.save_operation(record).await?)
+    // What succeeded has made the store; a failure is no reason to make one.
+    match services.existing_store().await? {
+        Some(store) => Ok(store.save_operation(record).await?),
+        None => Ok(()),
+    }
 }
 
 impl From<OperationSummary> for Operation {
@@ -193,7 +202,7 @@ impl From<OperationSummary> for Operation {
             },
             started_at: stored.started_at,
             ended_at: Some(stored.finished_at),
-            error: None,
+            error: stored.error,
         }
     }
 }
@@ -302,12 +311,7 @@ pub async fn view(services: &Services, id: &str) -> Result<Operation> {
     let Some(store) = services.existing_store().await? else {
         return Err(unknown(id));
     };
-    let stored = store.find_operation(id).await?;
-    let error = stored.outcome["error"].as_str().map(str::to_owned);
-    Ok(Operation {
-        error,
-        ..stored.summary.into()
-    })
+    Ok(store.find_operation(id).await?.summary.into())
 }
 
 /// Cancels an operation; one that has ended stays as it is.

@@ -48,8 +48,8 @@ pub struct NewDesign {
 pub enum NewVersion {
     /// It is given. An existing version of this name must have the same content.
     Explicit(String),
-    /// It follows from the current version (`None`: there is none), if the content differs.
-    Next(fn(current: Option<&str>) -> String),
+    /// It follows from the stored versions, if the content differs from the current one.
+    Next(fn(stored: &[String]) -> String),
 }
 
 /// What a save did.
@@ -150,9 +150,9 @@ pub enum Sort {
     /// By name.
     #[default]
     Name,
-    /// The newest first.
+    /// The oldest first.
     Created,
-    /// The last changed first.
+    /// The longest unchanged first.
     Updated,
 }
 
@@ -232,7 +232,12 @@ impl Store {
                 {
                     return Ok(done(current.version.clone(), Outcome::Unchanged));
                 }
-                next(current.as_ref().map(|current| &*current.version))
+                let stored = match current {
+                    Some(_) => self.versions_within(connection, id).await?,
+                    None => Vec::new(),
+                };
+                let stored: Vec<String> = stored.into_iter().map(|one| one.version).collect();
+                next(&stored)
             }
         };
         let same = match current {
@@ -435,8 +440,8 @@ impl Store {
         };
         let order = match list.sort {
             Sort::Name => " ORDER BY name LIMIT ? OFFSET ?",
-            Sort::Created => " ORDER BY created_at DESC, name LIMIT ? OFFSET ?",
-            Sort::Updated => " ORDER BY updated_at DESC, name LIMIT ? OFFSET ?",
+            Sort::Created => " ORDER BY created_at, name LIMIT ? OFFSET ?",
+            Sort::Updated => " ORDER BY updated_at, name LIMIT ? OFFSET ?",
         };
         let mut reading = self.read().await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe([SUMMARY, order].concat()))
@@ -572,7 +577,7 @@ impl Store {
         key.open(&binding, &sealed).map(Some)
     }
 
-    /// Returns the versions of a design, the newest first.
+    /// Returns the versions of a design, the oldest first.
     pub async fn design_versions(&self, id: Uuid) -> Result<Vec<VersionSummary>> {
         let mut reading = self.read().await?;
         let versions = self.versions_within(reading.connection(), id).await?;
@@ -594,7 +599,7 @@ impl Store {
         let failed = self.failed("list the versions of a design");
         let rows = sqlx::query(
             "SELECT version, sequence, created_at, form, origin, components, sealed IS NOT NULL, \
-             hash FROM design_version WHERE design = ? ORDER BY sequence DESC",
+             hash FROM design_version WHERE design = ? ORDER BY sequence",
         )
         .bind(id.to_string())
         .fetch_all(connection)

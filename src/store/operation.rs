@@ -4,7 +4,7 @@
 //! the insertion that exceeds this drops the oldest in the same transaction.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -60,6 +60,8 @@ pub struct OperationSummary {
     pub finished_at: Timestamp,
     /// What was asked, in a line.
     pub request: String,
+    /// Why it did not succeed, in a line.
+    pub error: Option<String>,
 }
 
 /// A finished operation.
@@ -67,8 +69,14 @@ pub struct OperationSummary {
 pub struct OperationRecord {
     /// All but the outcome.
     pub summary: OperationSummary,
-    /// The outcome.
+    /// The outcome; of what did not succeed the store keeps the error in its place.
     pub outcome: Value,
+}
+
+/// What the store keeps as the outcome of an operation that did not succeed.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Unsuccessful {
+    error: String,
 }
 
 impl Store {
@@ -79,6 +87,12 @@ impl Store {
         let limit = self.options.document_limit;
         let OperationRecord { summary, outcome } = operation;
         let (summary, body) = body::aside(ATTEMPT, move || {
+            let outcome = match &summary.error {
+                Some(error) => json!(Unsuccessful {
+                    error: error.clone()
+                }),
+                None => outcome,
+            };
             let body = Body::pack(&summary.kind, "", &outcome, limit);
             (summary, body)
         })
@@ -120,18 +134,28 @@ impl Store {
         writing.commit().await
     }
 
-    /// Lists operations, the newest first, without their outcomes.
+    /// Lists operations, the newest first, without the outcomes of those that succeeded.
     pub async fn list_operations(&self, limit: Option<u32>) -> Result<Vec<OperationSummary>> {
         let mut reading = self.read().await?;
         let rows = sqlx::query(
-            "SELECT id, kind, state, started_at, finished_at, request FROM operation \
-             ORDER BY row DESC LIMIT ?",
+            "SELECT id, kind, state, started_at, finished_at, request, size, \
+             iif(state = 'succeeded', NULL, outcome) FROM operation ORDER BY row DESC LIMIT ?",
         )
         .bind(limit.map_or(-1, i64::from))
         .fetch_all(reading.connection())
         .await
         .map_err(self.failed("list the operations"))?;
-        rows.iter().map(|row| self.operation(row)).collect()
+        drop(reading);
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut summary = self.operation(row)?;
+            if summary.state != OperationState::Succeeded {
+                let outcome = self.outcome(row, &summary).await?;
+                summary.error = error_in(outcome);
+            }
+            found.push(summary);
+        }
+        Ok(found)
     }
 
     /// Finds an operation by its id or at least four characters of it.
@@ -152,7 +176,7 @@ impl Store {
         .fetch_all(reading.connection())
         .await
         .map_err(&failed)?;
-        let summary = match &*rows {
+        let mut summary = match &*rows {
             [] => return Err(missing()),
             [row] => self.operation(row)?,
             rows => {
@@ -167,23 +191,33 @@ impl Store {
                 });
             }
         };
-        let row = sqlx::query("SELECT size, outcome FROM operation WHERE id = ?")
-            .bind(summary.id.to_string())
-            .fetch_optional(reading.connection())
-            .await
-            .map_err(&failed)?
-            // Pruned by another process just now.
-            .ok_or_else(missing)?;
+        let row = sqlx::query(
+            "SELECT id, kind, state, started_at, finished_at, request, size, outcome \
+             FROM operation WHERE id = ?",
+        )
+        .bind(summary.id.to_string())
+        .fetch_optional(reading.connection())
+        .await
+        .map_err(&failed)?
+        // Pruned by another process just now.
+        .ok_or_else(missing)?;
         drop(reading);
-        let size: i64 = row.try_get(0).map_err(&failed)?;
-        let packed = row.try_get(1).map_err(&failed)?;
-        let size = u64::try_from(size).unwrap_or(0);
-        let outcome = body::unpack_aside(packed, size, String::new(), None)
-            .await?
-            .map_err(|what| {
-                self.damaged(format!("the outcome of operation {} {what}", summary.id))
-            })?;
+        let outcome = self.outcome(&row, &summary).await?;
+        if summary.state != OperationState::Succeeded {
+            summary.error = error_in(outcome.clone());
+        }
         Ok(OperationRecord { summary, outcome })
+    }
+
+    /// Reads the last two columns of a row: size and outcome.
+    async fn outcome(&self, row: &SqliteRow, summary: &OperationSummary) -> Result<Value> {
+        let failed = self.failed("read an operation");
+        let size: i64 = row.try_get(6).map_err(&failed)?;
+        let packed = row.try_get(7).map_err(&failed)?;
+        let size = u64::try_from(size).unwrap_or(0);
+        body::unpack_aside(packed, size, String::new(), None)
+            .await?
+            .map_err(|what| self.damaged(format!("the outcome of operation {} {what}", summary.id)))
     }
 
     fn operation(&self, row: &SqliteRow) -> Result<OperationSummary> {
@@ -197,6 +231,13 @@ impl Store {
             started_at: self.timestamp(row, 3)?,
             finished_at: self.timestamp(row, 4)?,
             request: row.try_get(5).map_err(&failed)?,
+            error: None,
         })
     }
+}
+
+fn error_in(outcome: Value) -> Option<String> {
+    serde_json::from_value(outcome)
+        .ok()
+        .map(|Unsuccessful { error }| error)
 }

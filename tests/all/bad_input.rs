@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
         |lines: &str| format!("schemaVersion: designs.meshery.io/v1beta3\nname: x\n{lines}");
     let mut cases = unreadable();
     cases.extend([
-        case("twice.yaml", config_map("a", "---\n") + &config_map("a", ""), "E0107", (9, 9), "twice.yaml:1", Invalid("duplicate-identity")),
+        case("twice.yaml", config_map("a", "---\n") + &config_map("a", ""), "E0107", (9, 9), "twice.yaml:4:9", Invalid("duplicate-identity")),
         case("misspelt.yaml", "apiVersion: apps/v1\nkind: Deploymnt\nmetadata:\n  name: a\n", "E0116", (2, 7), "did you mean \"Deployment\"?", Invalid("unknown-kind")),
         case("core.yaml", "apiVersion: v1\nkind: Thing\nmetadata:\n  name: a\n", "E0116", (2, 7), "unknown kind \"Thing\"", Invalid("unknown-kind")),
         case("custom.yaml", "apiVersion: example.com/v1\nkind: Thing\nmetadata:\n  name: a\n", "", (2, 7), "unknown kind \"Thing\"", Late("unknown-kind", "E0116")),
@@ -108,7 +108,7 @@ fn cases() -> Vec<Case> {
         case("nameless.yaml", "apiVersion: v1\nkind: ConfigMap\n", "E0108", (1, 1), "", Invalid("missing-identity")),
         case("kindless.yaml", "apiVersion: v1\nmetadata:\n  name: a\n", "E0108", (1, 1), "kind", Invalid("missing-identity")),
         case("metadata.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "E0108", (3, 11), "mapping", Invalid("invalid-identity")),
-        case("itself.yaml", annotated("a", "weftctl.dev/depends-on: ConfigMap/a"), "E0111", (6, 29), "ConfigMap/a → ConfigMap/a", Invalid("dependency-cycle")),
+        case("itself.yaml", annotated("a", "weftctl.dev/depends-on: ConfigMap/a"), "E0111", (6, 29), "ConfigMap/default/a → ConfigMap/default/a", Invalid("dependency-cycle")),
         case(
             "cycle.yaml",
             annotated("a", "weftctl.dev/depends-on: ConfigMap/b")
@@ -116,7 +116,7 @@ fn cases() -> Vec<Case> {
                 + &annotated("b", "weftctl.dev/depends-on: ConfigMap/a"),
             "E0111",
             (6, 29),
-            "ConfigMap/a → ConfigMap/b → ConfigMap/a",
+            "ConfigMap/default/a → ConfigMap/default/b → ConfigMap/default/a",
             Invalid("dependency-cycle"),
         ),
         case("missing.yaml", annotated("a", "weftctl.dev/depends-on: ConfigMap/b"), "E0118", (6, 29), "ConfigMap/b", Invalid("unknown-dependency")),

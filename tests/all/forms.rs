@@ -87,18 +87,18 @@ impl Forms {
     fn survives(&self, design: &str) {
         for file in ["out.yaml", "out.json"] {
             let path = self.export(design, "design", file);
-            self.comes_back(design, &path, &format!("{file} again"));
+            self.comes_back(design, &path, &format!("{}-again", file.replace('.', "-")));
             self.is_the_same(&path);
         }
         let package = self.export(design, "artifact-hub", "./package");
-        self.comes_back(design, &format!("{package}/design.yaml"), "package again");
+        self.comes_back(design, &format!("{package}/design.yaml"), "package-again");
 
         let objects = self.objects(design);
         if objects.is_empty() {
             return;
         }
         let manifest = self.export(design, "manifest", "manifest.yaml");
-        self.comes_back(design, &manifest, "manifest again");
+        self.comes_back(design, &manifest, "manifest-again");
         self.survives_as_chart(design, &objects);
         self.survives_as_kustomization(design, &objects);
     }
@@ -122,7 +122,7 @@ impl Forms {
         }
         let (text, _) = tools::run("helm", &["template", "any", &folder], "");
         assert_eq!(tools::objects(&text), objects, "helm template {folder}");
-        self.comes_back(design, &chart, "chart again");
+        self.comes_back(design, &chart, "chart-again");
     }
 
     #[track_caller]
@@ -131,7 +131,7 @@ impl Forms {
         let path = self.0.path("kustomization").display().to_string();
         let (text, _) = tools::run("kubectl", &["kustomize", &path], "");
         assert_eq!(tools::objects(&text), objects, "kubectl kustomize {path}");
-        self.comes_back(design, &folder, "kustomization again");
+        self.comes_back(design, &folder, "kustomization-again");
     }
 
     /// A design that holds what isn't a whole object yet has no form but its own.

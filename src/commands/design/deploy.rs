@@ -23,9 +23,6 @@ pub(super) struct Deploy {
     /// Only plan: client asks no cluster
     #[arg(long, value_name = "WHERE", value_parser = ["client"], required = true)]
     dry_run: String,
-    /// The namespace of resources that name none
-    #[arg(short, long)]
-    namespace: Option<String>,
     #[command(flatten)]
     design: DesignArgs,
     #[command(flatten)]
@@ -47,14 +44,14 @@ impl View for DeployResult {
             Column::new("CONTEXT").wide(),
             Column::new("API VERSION").wide(),
             Column::new("WAITS FOR"),
+            Column::new("BECAUSE").wide(),
             Column::new("REASON").wide(),
         ]);
         for resource in &self.resources {
-            let waits: Vec<String> = resource
-                .waits
-                .iter()
-                .map(|wait| format!("{} {}", wait.on, wait.until))
-                .collect();
+            let waits = resource.waits.iter();
+            let (waits, because): (Vec<_>, Vec<_>) = waits
+                .map(|wait| (format!("{} {}", wait.on, wait.until), wait.why.to_string()))
+                .unzip();
             table.row([
                 resource.level.to_string(),
                 resource.action.to_string(),
@@ -64,6 +61,7 @@ impl View for DeployResult {
                 resource.context.clone(),
                 resource.api_version.clone(),
                 waits.join(", "),
+                because.join(", "),
                 resource.reason.clone(),
             ]);
         }
@@ -93,16 +91,14 @@ impl View for DeployResult {
 impl Deploy {
     /// Asks for the plan.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let namespace = self
-            .namespace
-            .unwrap_or_else(|| cx.config.get("namespace").to_owned());
         let request = PlanDesign {
             design: self.design.resolve(cx).await?,
-            namespace: (!namespace.is_empty()).then_some(namespace),
+            namespace: self.design.namespace(cx),
             contexts: self.cluster.contexts(cx),
-            schemas: self.schemas.load(cx, None).await?,
+            schemas: self.schemas.load(cx, &self.design, None).await?,
         };
         let plan = cx.client().await?.hand_over(request).await?;
+        super::tell(cx, &plan.notes);
         for warning in &plan.warnings {
             cx.terminal.warn(warning.to_string());
         }

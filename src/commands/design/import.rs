@@ -5,9 +5,10 @@ use crate::{
     api::design::{ImportAction, ImportDesign, ImportResult},
     commands::{DryRun, Outcome},
     context::Context,
-    error::Result,
+    error::{Code, Error, Place, Result},
     output::{Human, View},
 };
+use weft_domain::source::Form;
 
 /// Import a design: manifests, a design file, a chart, a kustomization or a Compose file.
 ///
@@ -27,6 +28,9 @@ pub(super) struct Import {
     /// The design's name, if not that of the file
     #[arg(long)]
     name: Option<String>,
+    /// The form that the source must have; as in mesheryctl
+    #[arg(short, long, value_name = "FORM", hide = true, value_parser = form)]
+    source_type: Option<Form>,
     /// Accept kinds that nobody knows
     #[arg(long)]
     allow_unknown_kinds: bool,
@@ -34,6 +38,13 @@ pub(super) struct Import {
     dry_run: DryRun,
     #[command(flatten)]
     options: SourceArgs,
+}
+
+/// Reads the name of a form.
+fn form(text: &str) -> Result<Form, String> {
+    serde_json::from_value(text.into()).map_err(|_| {
+        "a form is Kubernetes Manifest, Helm Chart, Docker Compose or Design".to_owned()
+    })
 }
 
 impl View for ImportResult {
@@ -64,16 +75,23 @@ impl Import {
     /// Reads the source here, then has it stored.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let argument = self.source.or(self.file).unwrap_or_default();
+        let source = self.options.load(cx, &argument).await?;
+        if let Some(wanted) = self.source_type.filter(|wanted| *wanted != source.form) {
+            let (wanted, found) = (wanted.name(), source.form.name());
+            let message = format!("the source is a {found}, not a {wanted}");
+            return Err(Error::new(Code::NotAResource, message)
+                .at(Place::file(source.origin, None))
+                .hint("leave out --source-type: the form is recognised by the content"));
+        }
         let request = ImportDesign {
-            source: self.options.load(cx, &argument).await?,
+            source,
             name: self.name,
+            namespace: self.options.namespace(cx),
             allow_unknown_kinds: self.allow_unknown_kinds,
             dry_run: self.dry_run.is_set(),
         };
         let result = cx.run(&request).await?;
-        for note in &result.notes {
-            cx.terminal.warn(note.as_str());
-        }
+        super::tell(cx, &result.notes);
         let next = format!("weftctl design deploy {} --dry-run=client", result.name);
         Ok(Outcome::from(result).then(next))
     }

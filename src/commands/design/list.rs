@@ -20,6 +20,19 @@ pub(super) struct List {
     /// Stop after this many
     #[arg(long, value_name = "COUNT")]
     limit: Option<u32>,
+    /// Of pages, the one of this number; as in mesheryctl
+    #[arg(short, long, value_name = "NUMBER", hide = true, conflicts_with = "limit",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    page: Option<u32>,
+    /// How many designs a page has
+    #[arg(
+        long,
+        value_name = "COUNT",
+        hide = true,
+        requires = "page",
+        default_value = "10"
+    )]
+    pagesize: u32,
     #[command(flatten)]
     watch: Watch,
 }
@@ -69,7 +82,10 @@ impl List {
         let request = ListDesigns {
             search: None,
             sort: self.sort_by,
-            limit: self.limit,
+            offset: self
+                .page
+                .map_or(0, |page| (page - 1).saturating_mul(self.pagesize)),
+            limit: self.limit.or(self.page.map(|_| self.pagesize)),
         };
         self.watch.call(cx, &request).await
     }

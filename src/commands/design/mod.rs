@@ -78,6 +78,13 @@ impl Design {
     }
 }
 
+/// Warns of what was left out when a design was read.
+fn tell(cx: &Context, notes: &[String]) {
+    for note in notes {
+        cx.terminal.warn(note.as_str());
+    }
+}
+
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![

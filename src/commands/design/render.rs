@@ -34,6 +34,8 @@ pub(super) struct Rendered {
     version: String,
     /// The manifests.
     items: Vec<serde_json::Value>,
+    /// What could not be mapped, or was left out.
+    notes: Vec<String>,
     #[serde(skip)]
     text: String,
 }
@@ -68,6 +70,7 @@ impl Render {
             include_secrets: self.include_secrets,
         };
         let files = cx.client().await?.call(&request).await?;
+        super::tell(cx, &files.notes);
         let text: String = files.files.into_iter().map(|file| file.text).collect();
         let mut items = Vec::new();
         for document in weft_domain::yaml::split(&text) {
@@ -81,6 +84,7 @@ impl Render {
             design: files.design,
             version: files.version,
             items,
+            notes: files.notes,
             text,
         }
         .into())

@@ -31,6 +31,7 @@ impl Search {
         let request = ListDesigns {
             search: Some(self.text),
             sort: self.sort_by,
+            offset: 0,
             limit: self.limit,
         };
         self.watch.call(cx, &request).await

@@ -13,10 +13,13 @@ use crate::{
     service::{model, source},
 };
 
-/// How charts are rendered.
+/// How a source is read.
 #[derive(clap::Args, Debug, Default)]
 #[command(next_help_heading = "Source options")]
 pub(crate) struct SourceArgs {
+    /// The namespace that charts are rendered for, and of resources that name none
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
     /// A values file for a chart; may be repeated
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     values: Vec<PathBuf>,
@@ -29,6 +32,9 @@ pub(crate) struct SourceArgs {
     /// The version of a chart
     #[arg(long, value_name = "VERSION")]
     chart_version: Option<String>,
+    /// Speak to a chart registry on this machine without TLS
+    #[arg(long, hide_short_help = true)]
+    plain_http: bool,
     /// The release name that a chart is rendered with, if not the chart's own
     #[arg(long, value_name = "NAME")]
     release_name: Option<String>,
@@ -78,6 +84,13 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 impl SourceArgs {
+    /// The namespace: the flag's, else the configured one.
+    pub(crate) fn namespace(&self, cx: &Context) -> Option<String> {
+        let namespace = self.namespace.as_deref();
+        let namespace = namespace.unwrap_or_else(|| cx.config.get("namespace"));
+        (!namespace.is_empty()).then(|| namespace.to_owned())
+    }
+
     /// Reads a source.
     ///
     /// # Errors
@@ -86,13 +99,24 @@ impl SourceArgs {
         let source: Source = argument
             .parse()
             .map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))?;
+        let loaded = source::load(&source, &self.options(cx), cx.cancel.clone()).await;
+        let mut bundle =
+            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        bundle.limits = self.texts();
+        Ok(bundle)
+    }
+
+    /// How files, archives and charts are read.
+    fn options(&self, cx: &Context) -> source::Options {
         let defaults = source::Limits::default();
-        let options = source::Options {
+        source::Options {
             values: self.values.clone(),
             set: self.set.clone(),
             repo: self.repo.clone(),
             release: self.release_name.clone(),
             version: self.chart_version.clone(),
+            plain_http: self.plain_http,
+            namespace: self.namespace(cx),
             timeout: cx.request_timeout(),
             limits: source::Limits {
                 input: self.max_input_size.unwrap_or(defaults.input),
@@ -103,18 +127,18 @@ impl SourceArgs {
                 ..defaults
             },
             ..source::Options::default()
-        };
-        let loaded = source::load(&source, &options, cx.cancel.clone()).await;
-        let mut bundle =
-            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
-        bundle.limits = TextLimits {
+        }
+    }
+
+    /// The limits of the texts that were read.
+    fn texts(&self) -> TextLimits {
+        TextLimits {
             document_bytes: self
                 .max_document_size
                 .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
             nodes: self.max_nodes,
             documents: self.max_documents,
-        };
-        Ok(bundle)
+        }
     }
 }
 
@@ -135,6 +159,11 @@ pub(crate) struct DesignArgs {
 }
 
 impl DesignArgs {
+    /// The namespace of resources that name none.
+    pub(crate) fn namespace(&self, cx: &Context) -> Option<String> {
+        self.source.namespace(cx)
+    }
+
     /// The reference: by name for stored ones, read here otherwise.
     ///
     /// # Errors
@@ -177,9 +206,14 @@ impl SchemaArgs {
     pub(crate) async fn load(
         &self,
         cx: &Context,
+        design: &DesignArgs,
         cluster: Option<&ClusterArgs>,
     ) -> Result<Schemas> {
-        let mut schemas = source::load_schemas(&self.schema_dir, cx.cancel.clone()).await?;
+        let (options, texts) = (design.source.options(cx), design.source.texts());
+        let loaded =
+            source::load_schemas(&self.schema_dir, &options, texts, cx.cancel.clone()).await;
+        let mut schemas =
+            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
         if let Some(cluster) = cluster
             && let Some(context) = cluster.contexts(cx).first()
         {

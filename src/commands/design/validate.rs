@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     output::{Human, Report, View},
 };
+use weft_domain::check::Severity;
 
 mod report;
 
@@ -61,10 +62,20 @@ impl Validate {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let request = ValidateDesign {
             design: self.design.resolve(cx).await?,
-            schemas: self.schemas.load(cx, Some(&self.cluster)).await?,
+            namespace: self.design.namespace(cx),
+            schemas: self
+                .schemas
+                .load(cx, &self.design, Some(&self.cluster))
+                .await?,
         };
         let mut report = cx.client().await?.hand_over(request).await?;
-        report.valid &= !self.strict || report.findings.is_empty();
+        super::tell(cx, &report.notes);
+        if self.strict {
+            for finding in &mut report.findings {
+                finding.severity = Severity::Error;
+            }
+            report.valid = report.findings.is_empty();
+        }
         let valid = report.valid;
         Ok(Outcome::from(report).answering(valid))
     }

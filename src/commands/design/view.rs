@@ -1,25 +1,22 @@
 //! `design view`
 
+use super::source::DesignArgs;
 use crate::{
-    api::design::{DesignView, ViewDesign},
-    commands::{Outcome, completion},
+    api::design::{DesignView, InspectDesign, Reference, ViewDesign},
+    commands::Outcome,
     context::Context,
     error::Result,
     output::{Column, Human, Table, View},
 };
 
-/// Show a stored design; values of Secrets are masked.
+/// Show a design; values of Secrets are masked.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  weftctl design view shop\n  weftctl design view shop --version 0.0.1 -o yaml"
+    after_help = "Examples:\n  weftctl design view shop\n  weftctl design view shop --version 0.0.1 -o yaml\n  weftctl design view shop.yaml"
 )]
 pub(super) struct ViewOne {
-    /// Name, id, or beginning of an id
-    #[arg(add = completion::stored())]
-    design: String,
-    /// A version other than the newest
-    #[arg(long)]
-    version: Option<String>,
+    #[command(flatten)]
+    design: DesignArgs,
 }
 
 impl View for DesignView {
@@ -47,15 +44,20 @@ impl View for DesignView {
     }
 
     fn names(&self) -> Vec<String> {
-        vec![format!("design/{}", self.summary.name)]
+        vec![format!("design/{}", self.name)]
     }
 
     fn summary(&self) -> Option<String> {
-        let versions: Vec<&str> = self.versions.iter().map(|v| v.version.as_str()).collect();
+        if self.versions.is_empty() {
+            return Some(format!("design {}, read from {}", self.name, self.origin));
+        }
+        // Of many only the newest are named.
+        let versions = self.versions.iter().rev();
+        let versions: Vec<&str> = versions.map(|v| v.version.as_str()).collect();
         Some(format!(
             "design {}, version {} of {}",
-            self.summary.name,
-            self.summary.version,
+            self.name,
+            self.version,
             crate::output::human::list(&versions, 10)
         ))
     }
@@ -64,10 +66,15 @@ impl View for DesignView {
 impl ViewOne {
     /// Asks for it.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let request = ViewDesign {
-            design: self.design,
-            version: self.version,
+        let client = cx.client().await?;
+        let view = match self.design.resolve(cx).await? {
+            Reference::Stored {
+                name: design,
+                version,
+            } => client.call(&ViewDesign { design, version }).await?,
+            Reference::Inline(source) => client.hand_over(InspectDesign { source }).await?,
         };
-        Ok(cx.client().await?.call(&request).await?.into())
+        super::tell(cx, &view.notes);
+        Ok(view.into())
     }
 }

@@ -782,7 +782,25 @@ fn versions_go_up_by_one() {
         ("v", "0.0.1"),
         ("..", "0.0.1"),
     ] {
-        assert_eq!(next_version(version), next, "{version:?}");
+        assert_eq!(successor(version), next, "{version:?}");
+    }
+}
+
+#[test]
+fn the_next_version_follows_the_highest_whatever_came_last() {
+    for (stored, next) in [
+        (&[][..], "0.0.1"),
+        (&["0.0.1"], "0.0.2"),
+        (&["0.0.5", "0.0.4"], "0.0.6"),
+        (&["0.0.9", "0.0.10", "0.0.2"], "0.0.11"),
+        (&["1.0.0-rc1", "1.0.0"], "1.0.1"),
+        (&["1.0.0-rc.10", "1.0.0-rc.9"], "1.0.0"),
+        (&["v1.2", "1.1.9"], "v1.2.1"),
+        // Where nothing can be counted, what is taken is passed over.
+        (&["latest", "0.0.1"], "0.0.2"),
+    ] {
+        let stored: Vec<String> = stored.iter().map(|&version| version.to_owned()).collect();
+        assert_eq!(next_version(&stored), next, "{stored:?}");
     }
 }
 

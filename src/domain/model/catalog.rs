@@ -153,22 +153,26 @@ impl Catalog {
     }
 
     /// Adds a schema file, like [`Catalog::add_model`]: a custom resource definition or a list of them, an
-    /// `OpenAPI` document, or a JSON schema of one kind. The path, relative to the folder of schemas, tells the kind of a JSON
+    /// `OpenAPI` document, or a JSON schema of one kind. Other objects beside the definitions are passed over. The path, relative to the folder of schemas, tells the kind of a JSON
     /// schema that doesn't: `<kind>-<group>-<version>.json`, or `<group>/<kind>_<version>.json`.
     pub fn add_file(&mut self, path: &str, document: &Value) -> Result<(), CatalogError> {
         let info = || ModelInfo::named("schemas", "Schemas", "", "file");
-        let listed = document.get("items").and_then(Value::as_array);
-        if let Some(list) =
-            listed.filter(|list| !list.is_empty() && list.iter().all(CustomKinds::is_crd))
-        {
+        let is_object = |value: &Value| {
+            let has = |key: &str| value.get(key).is_some_and(Value::is_string);
+            has("apiVersion") && has("kind")
+        };
+        if is_object(document) {
+            let objects = match document.get("items").and_then(Value::as_array) {
+                Some(items) => items.as_slice(),
+                None => std::slice::from_ref(document),
+            };
             let mut kinds = CustomKinds::default();
-            for object in list {
+            for object in objects.iter().filter(|object| CustomKinds::is_crd(object)) {
                 kinds.add_crd(object)?;
             }
-            self.add_model(Arc::new(kinds.into_model(info())));
-        } else if CustomKinds::is_crd(document) {
-            let kinds = CustomKinds::from_crd(document)?;
-            self.add_model(Arc::new(kinds.into_model(info())));
+            if !kinds.kinds().is_empty() {
+                self.add_model(Arc::new(kinds.into_model(info())));
+            }
         } else if document.pointer("/components/schemas").is_some()
             || document.get("swagger").is_some()
         {

@@ -673,9 +673,9 @@ fn schema_files_are_known_by_extension_by_enum_or_by_name() {
             "x.json does not say which kind it describes: name it <kind>-<group>-<version>.json, or add x-kubernetes-group-version-kind",
         ),
         (
-            "pod.yaml",
-            json!({"apiVersion": "v1", "kind": "Pod"}),
-            "pod.yaml is not a JSON schema, CustomResourceDefinition or OpenAPI document",
+            "values.yaml",
+            json!({"replicas": 1}),
+            "values.yaml is not a JSON schema, CustomResourceDefinition or OpenAPI document",
         ),
         (
             "a.json",
@@ -692,9 +692,13 @@ fn schema_files_are_known_by_extension_by_enum_or_by_name() {
     catalog
         .add_file(
             "crds.yaml",
-            &json!({"apiVersion": "v1", "kind": "List", "items": [crd()]}),
+            &json!({"apiVersion": "v1", "kind": "List", "items": [
+                {"apiVersion": "v1", "kind": "Namespace"}, crd()
+            ]}),
         )
         .unwrap();
+    let beside = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}});
+    catalog.add_file("crds.yaml", &beside).unwrap();
     catalog.add_file("openapi.json", &documents()[0].1).unwrap();
     assert!(catalog.find("example.org/v1", "Gadget").is_some());
     assert!(catalog.find("apps/v1", "Widget").is_some());

@@ -1,18 +1,24 @@
 //! Stores what was read, as a new design or a new version, whole or not at all.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap, VecDeque},
+};
 
 use uuid::Uuid;
 use weft_domain::{
     check::{Finding, Rule},
     component::Component,
-    design::{Design, FIRST_VERSION, next_version},
+    design::{self, Design, FIRST_VERSION},
     resource::is_built_in_group,
     secret,
-    source::Form,
+    source::{Form, looks_like_path},
 };
 
-use super::{read, validate::Judged};
+use super::{
+    read::{self, Loaded},
+    validate::Judged,
+};
 use crate::{
     api::{
         design::{ImportAction, ImportDesign, ImportResult, Schemas},
@@ -20,7 +26,7 @@ use crate::{
     },
     error::{Code, Error, Result},
     service::{
-        Services,
+        Services, compute,
         operation::{self, Handle},
     },
     store::{self, NewDesign, NewVersion, Outcome, SecretBytes},
@@ -32,28 +38,25 @@ use crate::{
 /// Never by itself; what goes wrong is the operation's outcome.
 pub async fn import(services: Services, request: ImportDesign) -> Result<Started<ImportResult>> {
     let subject = request.source.origin.clone();
-    let record = !request.dry_run;
     let worker = services.clone();
     Ok(operation::start(
         &services,
         "design import",
         subject,
-        record,
         move |handle| run(worker, request, handle),
     ))
 }
 
 async fn run(services: Services, request: ImportDesign, handle: Handle) -> Result<ImportResult> {
+    if request.dry_run {
+        handle.leave_no_trace();
+    }
     handle.step(format!("reading {}", request.source.origin));
     let origin = request.source.origin.clone();
-    let source = read::Inline::read(&services, request.source)?;
-    check_identities(source.clone(), request.allow_unknown_kinds)?;
-    let loaded = source.into_design(&services)?;
+    let dry_run = request.dry_run;
+    let reader = services.clone();
+    let loaded = compute(move || loaded(&reader, request)).await?;
     let mut design = loaded.design;
-    if let Some(name) = request.name {
-        design.name = name;
-    }
-    check_name(&design.name)?;
     handle.check()?;
     let current = current(&services, &design.name).await?;
     if let Some(current) = &current {
@@ -74,14 +77,17 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
         version: String::new(),
         form: loaded.form,
         components,
-        dry_run: request.dry_run,
+        dry_run,
         notes: loaded.notes,
     };
     let unchanged = current
         .as_ref()
         .is_some_and(|current| current.says_the_same(&design));
-    let wanted = wanted_version(&design, current.as_ref());
-    if unchanged || request.dry_run {
+    let versions = current
+        .as_ref()
+        .map_or(&[][..], |current| &current.versions);
+    let wanted = wanted_version(&design.version, versions, &mut result.notes);
+    if unchanged || dry_run {
         result.version.clone_from(&wanted);
         if let Some(current) = current {
             result.action = ImportAction::Configured;
@@ -89,10 +95,17 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
                 result.action = ImportAction::Unchanged;
                 "the newest version says the same".clone_into(&mut result.reason);
                 result.version = current.version;
+                handle.leave_no_trace();
             }
         }
         return Ok(result);
     }
+    // Of several that are imported at once under a new name, the later ones are next versions.
+    let version = if wanted == design::next_version(versions) {
+        NewVersion::Next(design::next_version)
+    } else {
+        NewVersion::Explicit(wanted)
+    };
     // What is stored carries its version beside it.
     FIRST_VERSION.clone_into(&mut design.version);
     let secrets = secret::take_design(&mut design);
@@ -103,21 +116,10 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
             .map_err(|error| Error::internal("secrets have no JSON form").because(error))?;
         Some(SecretBytes::from(bytes))
     };
-    let next =
-        NewVersion::Next(|current| current.map_or_else(|| FIRST_VERSION.to_owned(), next_version));
-    // Of several that are imported at once under a new name, the later ones are next versions.
-    let explicit = match &current {
-        None => wanted != FIRST_VERSION,
-        Some(current) => wanted != next_version(&current.version),
-    };
     let new = NewDesign {
         id: design.id,
         name: design.name.clone(),
-        version: if explicit {
-            NewVersion::Explicit(wanted)
-        } else {
-            next
-        },
+        version,
         form: result.form.clone(),
         origin,
         components,
@@ -131,11 +133,30 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
     result.action = match saved.outcome {
         Outcome::Created => ImportAction::Created,
         Outcome::Updated => ImportAction::Configured,
-        Outcome::Unchanged => ImportAction::Unchanged,
+        Outcome::Unchanged => {
+            handle.leave_no_trace();
+            ImportAction::Unchanged
+        }
     };
     result.id = saved.id.to_string();
     result.version = saved.version;
     Ok(result)
+}
+
+/// Reads what is imported, and refuses what could never be stored.
+fn loaded(services: &Services, request: ImportDesign) -> Result<Loaded> {
+    let source = read::Inline::read(services, request.source)?;
+    let namespace = request.namespace.as_deref();
+    check_identities(source.clone(), namespace, request.allow_unknown_kinds)?;
+    let mut loaded = source.into_design(services)?;
+    match request.name {
+        Some(name) => {
+            check_name(&name)?;
+            loaded.design.name = name;
+        }
+        None => tame_name(&mut loaded)?,
+    }
+    Ok(loaded)
 }
 
 /// The newest stored version of a design.
@@ -192,17 +213,23 @@ async fn is_taken(services: &Services, id: Uuid) -> Result<bool> {
     }
 }
 
-/// The version of what is imported: its own where it has one that is not taken, else the next.
-fn wanted_version(design: &Design, current: Option<&Current>) -> String {
-    match current {
-        None => design.version.clone(),
-        Some(current)
-            if design.version != FIRST_VERSION && !current.versions.contains(&design.version) =>
-        {
-            design.version.clone()
+/// The version of what is imported: its own where that is above all stored ones, else the next.
+/// A step back is no version to go on from, so it is told.
+fn wanted_version(own: &str, stored: &[String], notes: &mut Vec<String>) -> String {
+    let next = design::next_version(stored);
+    let Some(highest) = design::highest_version(stored) else {
+        return own.to_owned();
+    };
+    match design::compare_versions(own, highest) {
+        Ordering::Greater => return own.to_owned(),
+        Ordering::Less if own != FIRST_VERSION && !stored.iter().any(|known| known == own) => {
+            notes.push(format!(
+                "the source says version {own}, which is before {highest}: taken as {next}"
+            ));
         }
-        Some(current) => next_version(&current.version),
+        _ => {}
     }
+    next
 }
 
 /// Gives what was imported again the ids that it had: the design's, and those of its components,
@@ -237,9 +264,13 @@ fn identity(component: &Component) -> (String, String, Option<String>, String) {
 /// Refuses what no cluster could take, whatever its schemas: broken identities, names, and kinds
 /// that nobody knows in groups that Kubernetes itself serves. A design may hold components that
 /// are no whole objects yet, or never become any; deploying it is what finds them.
-fn check_identities(source: read::Inline, allow_unknown: bool) -> Result<()> {
+fn check_identities(
+    source: read::Inline,
+    namespace: Option<&str>,
+    allow_unknown: bool,
+) -> Result<()> {
     let unfinished = source.form() == Form::Design;
-    let judged = Judged::new(source.into_manifests()?, Schemas::default(), None)?;
+    let judged = Judged::new(source.into_manifests()?, Schemas::default(), namespace)?;
     judged.refuse_but(|finding| match finding.rule {
         Rule::MissingIdentity | Rule::GeneratedName if unfinished => true,
         Rule::UnknownKind => allow_unknown || !is_of_kubernetes(finding),
@@ -255,20 +286,51 @@ fn is_of_kubernetes(finding: &Finding) -> bool {
     !group.contains('.') || is_built_in_group(group)
 }
 
-/// A design's name is typed, becomes part of paths and keys, and is shown.
+/// Whether a design can have the name: it is typed where a path could stand, goes through `xargs`,
+/// becomes part of paths and keys, and is shown.
+fn is_name(name: &str) -> bool {
+    let is_bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '\'');
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.starts_with(['.', '-'])
+        && !looks_like_path(name)
+        && !name.contains(is_bad)
+}
+
+/// The nearest name that a design can have, if anything is left of this one.
+fn better_name(name: &str) -> Option<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let better = words.join("-").to_lowercase();
+    is_name(&better).then_some(better)
+}
+
+/// Refuses a name that a design can't have.
 fn check_name(name: &str) -> Result<()> {
-    let bad = name.is_empty()
-        || name.len() > 255
-        || name == "-"
-        || name.starts_with('.')
-        || name
-            .chars()
-            .any(|c| c.is_control() || c == '/' || c == '\\');
-    if bad {
-        return Err(
-            Error::new(Code::BadName, format!("{name:?} cannot name a design"))
-                .hint("give another name with --name: no slash, no leading dot, at most 255 bytes"),
-        );
+    if is_name(name) {
+        return Ok(());
     }
-    Ok(())
+    let error = Error::new(Code::BadName, format!("{name:?} cannot name a design"));
+    Err(match better_name(name) {
+        Some(better) => error.hint(format!("give another name, for example --name {better}")),
+        None => error.hint("give another name with --name"),
+    }
+    .hint(
+        "a name has no blanks, quotes or slashes, no extension of a file, no leading dot or \
+         dash, and at most 255 bytes",
+    ))
+}
+
+/// Other programs give designs names such as "Untitled Design", which nobody chose: those are
+/// stored under the nearest name that a design can have, with a note.
+fn tame_name(loaded: &mut Loaded) -> Result<()> {
+    let name = &loaded.design.name;
+    if !is_name(name)
+        && let Some(better) = better_name(name)
+    {
+        let note = format!("named {better}, as {name:?} cannot name a design (--name chooses)");
+        loaded.notes.push(note);
+        loaded.design.name = better;
+    }
+    check_name(&loaded.design.name)
 }

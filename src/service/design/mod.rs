@@ -12,13 +12,13 @@ pub use plan::plan;
 pub use render::render;
 pub use validate::validate;
 
-use weft_domain::{diff::designs, secret};
+use weft_domain::{diff::designs, secret, source::Form};
 
-use super::Services;
+use super::{Services, compute};
 use crate::{
     api::design::{
         DeleteDesign, DeleteResult, DesignDiff, DesignList, DesignSummary, DesignView, DiffDesigns,
-        ListDesigns, Sort, VersionSummary, ViewDesign,
+        InspectDesign, ListDesigns, Reference, Sort, VersionSummary, ViewDesign,
     },
     error::{Code, Error, Result},
     store::{self, Store},
@@ -50,8 +50,8 @@ pub async fn list(services: &Services, request: ListDesigns) -> Result<DesignLis
             Sort::Created => store::Sort::Created,
             Sort::Updated => store::Sort::Updated,
         },
+        offset: request.offset,
         limit: request.limit,
-        ..store::ListDesigns::default()
     };
     let items = match services.existing_store().await? {
         Some(store) => store.list_designs(&list).await?.items,
@@ -71,17 +71,25 @@ pub async fn view(services: &Services, request: ViewDesign) -> Result<DesignView
     let record = store
         .find_design(&request.design, request.version.as_deref())
         .await?;
-    let versions = store.design_versions(record.summary.id).await?;
+    let summary = record.summary;
+    let versions = store.design_versions(summary.id).await?;
     // The values are not even decrypted.
     let mut design = record.document;
-    if record.summary.has_secrets {
+    if summary.has_secrets {
         secret::mask_taken(&mut design);
     } else {
         secret::mask(&mut design);
     }
-    design["version"] = record.summary.version.clone().into();
+    design["version"] = summary.version.clone().into();
     Ok(DesignView {
-        origin: record.summary.origin.clone(),
+        id: summary.id.to_string(),
+        name: summary.name,
+        version: summary.version,
+        form: summary.form,
+        components: summary.components,
+        created_at: Some(summary.created_at),
+        updated_at: Some(summary.updated_at),
+        origin: summary.origin,
         versions: versions
             .into_iter()
             .map(|version| VersionSummary {
@@ -90,9 +98,35 @@ pub async fn view(services: &Services, request: ViewDesign) -> Result<DesignView
                 origin: version.origin,
             })
             .collect(),
-        summary: record.summary.into(),
         design,
+        notes: Vec::new(),
     })
+}
+
+/// Reads a design of the caller's, Secrets masked; nothing is stored.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn inspect(services: &Services, request: InspectDesign) -> Result<DesignView> {
+    let mut loaded = read::design(services, Reference::Inline(request.source)).await?;
+    compute(move || {
+        secret::mask_design(&mut loaded.design);
+        let design = loaded.design;
+        Ok(DesignView {
+            id: design.id.to_string(),
+            name: design.name.clone(),
+            version: design.version.clone(),
+            form: loaded.form,
+            components: u32::try_from(design.components.len()).unwrap_or(u32::MAX),
+            created_at: None,
+            updated_at: None,
+            origin: loaded.origin,
+            versions: Vec::new(),
+            design: design.to_value(),
+            notes: loaded.notes,
+        })
+    })
+    .await
 }
 
 /// Removes a stored design with all its versions.
@@ -102,13 +136,25 @@ pub async fn view(services: &Services, request: ViewDesign) -> Result<DesignView
 pub async fn delete(services: &Services, request: DeleteDesign) -> Result<DeleteResult> {
     let store = store_with(services, &request.design).await?;
     let summary = store.find_design(&request.design, None).await?.summary;
+    let id = summary.id.to_string();
+    // What is shortened may mean another design tomorrow.
+    if request.design != summary.name && !request.design.eq_ignore_ascii_case(&id) {
+        return Err(Error::new(
+            Code::DesignNotFound,
+            format!("no design named {:?}", request.design),
+        )
+        .hint(format!(
+            "it begins the id of {:?}: give the name, or the whole id {id}",
+            summary.name
+        )));
+    }
     let versions = store.design_versions(summary.id).await?.len();
     if !request.dry_run {
         store.delete_design(summary.id).await?;
     }
     Ok(DeleteResult {
         action: "deleted".to_owned(),
-        id: summary.id.to_string(),
+        id,
         name: summary.name,
         versions: u32::try_from(versions).unwrap_or(u32::MAX),
         dry_run: request.dry_run,
@@ -127,12 +173,27 @@ async fn store_with<'a>(services: &'a Services, design: &str) -> Result<&'a Stor
 /// When one of them can't be read.
 pub async fn diff(services: &Services, request: DiffDesigns) -> Result<DesignDiff> {
     let from = read::design(services, request.from).await?;
-    let to = read::design(services, request.to).await?;
-    let found = designs(&from.design, &to.design);
-    Ok(DesignDiff {
-        from: from.label(),
-        to: to.label(),
-        differs: !found.resources.is_empty(),
-        changes: found.resources,
+    let mut to = read::design(services, request.to).await?;
+    compute(move || {
+        let labels = (from.label(), to.label());
+        // Names and versions tell the two apart; they are no difference between them.
+        to.design.name.clone_from(&from.design.name);
+        to.design.version.clone_from(&from.design.version);
+        let mut found = designs(&from.design, &to.design);
+        // Manifests have no document of their own; what we make of them is no difference either.
+        if [&from.form, &to.form].map(String::as_str) != [Form::Design.name(); 2] {
+            found.design.clear();
+        }
+        let mut notes = from.notes;
+        notes.append(&mut to.notes);
+        Ok(DesignDiff {
+            from: labels.0,
+            to: labels.1,
+            differs: !found.is_empty(),
+            changes: found.resources,
+            document: found.design,
+            notes,
+        })
     })
+    .await
 }

@@ -3,11 +3,14 @@
 
 use weft_domain::plan::{self, Observed};
 
-use super::{read, validate::Judged};
+use super::{
+    read::{self, Manifests},
+    validate::Judged,
+};
 use crate::{
-    api::design::{DeployResult, PlanDesign, PlannedResource},
+    api::design::{DeployResult, PlanDesign, PlannedResource, Schemas},
     error::{Code, Error, Result},
-    service::Services,
+    service::{Services, compute},
 };
 
 /// Plans a deployment.
@@ -16,24 +19,37 @@ use crate::{
 /// When the design can't be read, isn't valid, or its explicit dependencies form a cycle.
 pub async fn plan(services: &Services, request: PlanDesign) -> Result<DeployResult> {
     let manifests = read::manifests(services, request.design).await?;
+    compute(move || {
+        planned(
+            manifests,
+            request.schemas,
+            request.namespace.as_deref(),
+            request.contexts,
+        )
+    })
+    .await
+}
+
+fn planned(
+    manifests: Manifests,
+    schemas: Schemas,
+    namespace: Option<&str>,
+    contexts: Vec<String>,
+) -> Result<DeployResult> {
     let (name, version) = (manifests.name.clone(), manifests.version.clone());
-    // Without a cluster nobody knows another default, and kubectl has the same.
-    let namespace = request.namespace.as_deref().unwrap_or("default");
-    let judged = Judged::new(manifests, request.schemas, Some(namespace))?;
+    let judged = Judged::new(manifests, schemas, namespace)?;
     judged.refuse()?;
-    let plan = plan::plan(&judged.set, &Observed::Nothing)
+    let mut plan = plan::plan(&judged.set, &Observed::Nothing)
         .map_err(|cycle| Error::new(Code::Cycle, cycle.to_string()))?;
-    let mut warnings = judged.findings.clone();
-    let mut order = plan.warnings.clone();
-    judged.locate(&mut order);
-    warnings.extend(order);
-    let contexts = if request.contexts.is_empty() {
-        vec![String::new()]
+    judged.locate(&mut plan.warnings);
+    let anywhere = [String::new()];
+    let each = if contexts.is_empty() {
+        &anywhere[..]
     } else {
-        request.contexts.clone()
+        &contexts[..]
     };
-    let mut resources = Vec::with_capacity(plan.steps.len() * contexts.len());
-    for context in &contexts {
+    let mut resources = Vec::with_capacity(plan.steps.len() * each.len());
+    for context in each {
         for step in &plan.steps {
             let Some(resource) = judged.set.get(step.index) else {
                 continue;
@@ -47,19 +63,22 @@ pub async fn plan(services: &Services, request: PlanDesign) -> Result<DeployResu
                 name: resource.name.clone(),
                 action: step.action,
                 ready: false,
-                reason: step.reason.clone().unwrap_or_default(),
+                reason: step.reason.clone(),
                 level: u32::try_from(step.level).unwrap_or(u32::MAX),
                 waits: step.waits.clone(),
             });
         }
     }
+    let mut warnings = judged.findings;
+    warnings.append(&mut plan.warnings);
     Ok(DeployResult {
         design: name,
         version,
         dry_run: "client".to_owned(),
-        contexts: request.contexts,
         summary: plan::Summary::of(resources.iter().map(|resource| resource.action)),
+        contexts,
         resources,
         warnings,
+        notes: judged.notes,
     })
 }

@@ -12,7 +12,7 @@ use weft_domain::{
     component::ModelReference,
     compose,
     design::{Design, Form as Document, KindFacts},
-    path::{Path, Segment},
+    path::Path,
     resource::Origin,
     secret::{self, Secrets},
     source::{Bundle, Form},
@@ -22,8 +22,8 @@ use weft_domain::{
 use crate::{
     api::design::Reference,
     error::{Code, Error, Place, Result, from},
-    service::{Services, source::flag},
-    store::{DesignRecord, Store},
+    service::{Services, compute, source::flag},
+    store::{DesignRecord, DesignSummary, SecretBytes, Store},
 };
 
 /// A design with what is known of where it comes from.
@@ -34,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) version: Option<String>,
     /// The form it was read from.
     pub(super) form: String,
+    /// Where it was read from.
+    pub(super) origin: String,
     /// What was left out.
     pub(super) notes: Vec<String>,
 }
@@ -58,13 +60,18 @@ pub(super) struct Manifests {
     pub(super) objects: Vec<(Value, Origin)>,
     /// Where to look lines and columns up.
     pub(super) places: Places,
+    /// What was left out.
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads a design with its secrets.
 pub(super) async fn design(services: &Services, reference: Reference) -> Result<Loaded> {
     match reference {
         Reference::Stored { name, version } => stored(services, &name, version.as_deref()).await,
-        Reference::Inline(bundle) => Inline::read(services, bundle)?.into_design(services),
+        Reference::Inline(bundle) => {
+            let services = services.clone();
+            compute(move || Inline::read(&services, bundle)?.into_design(&services)).await
+        }
     }
 }
 
@@ -73,16 +80,21 @@ pub(super) async fn manifests(services: &Services, reference: Reference) -> Resu
     match reference {
         Reference::Stored { name, version } => {
             let loaded = stored(services, &name, version.as_deref()).await?;
-            let file: Arc<str> = loaded.label().into();
-            let objects = of_design(&loaded.design, &file)?;
-            Ok(Manifests {
-                name: loaded.design.name,
-                version: loaded.version,
-                objects,
-                places: Places::default(),
+            compute(move || {
+                Ok(Manifests {
+                    objects: of_design(&loaded.design, &loaded.label().into(), None)?,
+                    name: loaded.design.name,
+                    version: loaded.version,
+                    places: Places::default(),
+                    notes: loaded.notes,
+                })
             })
+            .await
         }
-        Reference::Inline(bundle) => Inline::read(services, bundle)?.into_manifests(),
+        Reference::Inline(bundle) => {
+            let services = services.clone();
+            compute(move || Inline::read(&services, bundle)?.into_manifests()).await
+        }
     }
 }
 
@@ -94,14 +106,13 @@ pub(super) struct Inline {
     form: Form,
     name: String,
     notes: Vec<String>,
-    places: Places,
 }
 
 /// What the texts hold.
 #[derive(Clone)]
 enum Content {
     /// A design, with the file and the line where it starts.
-    Design(Design, Arc<str>, u32),
+    Design(Box<Design>, Arc<str>, u32),
     /// Objects with their places.
     Objects(Vec<(Value, Origin)>),
 }
@@ -112,7 +123,7 @@ impl Inline {
         let mut texts = Texts::read(&bundle)?;
         let content = if texts.form == Form::Design {
             let (file, line) = texts.start();
-            Content::Design(texts.design(services, &bundle)?, file, line)
+            Content::Design(Box::new(texts.design(services, &bundle)?), file, line)
         } else {
             Content::Objects(texts.manifests()?)
         };
@@ -123,7 +134,6 @@ impl Inline {
             form: texts.form,
             name: texts.name,
             notes,
-            places: texts.places,
             bundle: Arc::new(bundle),
         })
     }
@@ -134,12 +144,10 @@ impl Inline {
     }
 
     /// The objects.
-    pub(super) fn into_manifests(mut self) -> Result<Manifests> {
+    pub(super) fn into_manifests(self) -> Result<Manifests> {
         let objects = match self.content {
             Content::Design(design, file, line) => {
-                let objects = of_design(&design, &file).map_err(|error| error.in_file(&file))?;
-                self.places.add_design(&file, line, design.components.len());
-                Places::place(objects)
+                of_design(&design, &file, Some(line)).map_err(|error| error.in_file(&file))?
             }
             Content::Objects(objects) => objects,
         };
@@ -147,14 +155,15 @@ impl Inline {
             name: self.bundle.name.clone(),
             version: None,
             objects,
-            places: self.places.with_texts(self.bundle),
+            places: Places(Some(self.bundle)),
+            notes: self.notes,
         })
     }
 
     /// The design.
     pub(super) fn into_design(self, services: &Services) -> Result<Loaded> {
         let mut design = match self.content {
-            Content::Design(design, ..) => design,
+            Content::Design(design, ..) => *design,
             Content::Objects(objects) => {
                 let values = objects.into_iter().map(|(value, _)| value).collect();
                 Design::from_manifests(self.name, values, &facts, &mut || services.new_id())?
@@ -167,20 +176,25 @@ impl Inline {
             design,
             version: None,
             form: self.form.name().to_owned(),
+            origin: self.bundle.origin.clone(),
             notes: self.notes,
         })
     }
 }
 
 /// Manifests of a design; explicit dependencies of components become our annotation.
-fn of_design(design: &Design, file: &Arc<str>) -> Result<Vec<(Value, Origin)>> {
+fn of_design(design: &Design, file: &Arc<str>, line: Option<u32>) -> Result<Vec<(Value, Origin)>> {
     let mut objects: Vec<(Value, Origin)> = Vec::new();
     let mut at = HashMap::new();
     for (index, manifest) in design.resources() {
         at.insert(index, objects.len());
         let origin = Origin {
             file: file.clone(),
-            line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            line,
+            inside: Path::root()
+                .join("components")
+                .join(index)
+                .join("configuration"),
         };
         objects.push((manifest, origin));
     }
@@ -239,13 +253,25 @@ pub(super) async fn of_record(
     store: &Store,
     record: DesignRecord,
 ) -> Result<Loaded> {
-    let name = &record.summary.name;
-    let mut document = record.document;
-    if record.summary.has_secrets
-        && let Some(sealed) = store
-            .design_secrets(record.summary.id, &record.summary.version)
-            .await?
-    {
+    let DesignRecord { summary, document } = record;
+    let sealed = if summary.has_secrets {
+        store.design_secrets(summary.id, &summary.version).await?
+    } else {
+        None
+    };
+    let services = services.clone();
+    compute(move || unsealed(&services, summary, document, sealed)).await
+}
+
+/// Puts the secrets back into a stored document, and reads it.
+fn unsealed(
+    services: &Services,
+    summary: DesignSummary,
+    mut document: Value,
+    sealed: Option<SecretBytes>,
+) -> Result<Loaded> {
+    let name = &summary.name;
+    if let Some(sealed) = sealed {
         let damaged = |error: &dyn std::fmt::Display| {
             Error::new(Code::StoreDamaged, "the secrets of a design don't fit it")
                 .at(Place::object(format!("design {name:?}")))
@@ -256,11 +282,12 @@ pub(super) async fn of_record(
         secret::put_back(&mut document, secrets).map_err(|error| damaged(&error))?;
     }
     let mut design = Design::read(document, &mut || services.new_id())?;
-    design.version.clone_from(&record.summary.version);
+    design.version.clone_from(&summary.version);
     Ok(Loaded {
         design,
-        version: Some(record.summary.version),
-        form: record.summary.form,
+        version: Some(summary.version),
+        form: summary.form,
+        origin: summary.origin,
         notes: Vec::new(),
     })
 }
@@ -290,7 +317,6 @@ struct Texts {
     name: String,
     files: BTreeMap<String, String>,
     notes: Vec<String>,
-    places: Places,
 }
 
 impl Texts {
@@ -370,7 +396,6 @@ impl Texts {
                 BTreeMap::new()
             },
             notes: Vec::new(),
-            places: Places::default(),
         })
     }
 
@@ -418,11 +443,12 @@ impl Texts {
             let Some((project, file, line)) = documents.into_iter().next() else {
                 return Ok(Vec::new());
             };
-            let environment = self
-                .files
-                .get(".env")
-                .map(|text| dotenv(text))
-                .unwrap_or_default();
+            let mut notes = Vec::new();
+            let environment = match self.files.get(".env") {
+                Some(text) => compose::environment(text, &mut notes)
+                    .map_err(|error| Error::from(error).at(Place::file(&*file, None)))?,
+                None => BTreeMap::new(),
+            };
             let name = project
                 .get("name")
                 .and_then(Value::as_str)
@@ -431,13 +457,15 @@ impl Texts {
             self.name.clone_from(&name);
             let conversion = compose::convert(&project, &name, &self.files, &environment)
                 .map_err(|error| Error::from(error).at(Place::file(&*file, None)))?;
-            self.notes.extend(
-                conversion
-                    .notes
-                    .iter()
-                    .map(|note| format!("{}: {}", note.path, note.message)),
-            );
-            let origin = Origin { file, line };
+            notes.extend(conversion.notes);
+            let notes = notes.iter();
+            self.notes
+                .extend(notes.map(|note| format!("{}: {}", note.path, note.message)));
+            let origin = Origin {
+                file,
+                line: Some(line),
+                inside: Path::root(),
+            };
             return Ok(conversion
                 .manifests
                 .into_iter()
@@ -461,21 +489,11 @@ impl Texts {
             let whole = weft_domain::design::flatten_with_paths(value);
             match whole {
                 Ok(found) => {
-                    let single = found.len() == 1;
-                    for (path, object) in found {
-                        let line = if single && path.is_root() {
-                            line
-                        } else {
-                            self.places.add_item(&file, line, path)
-                        };
-                        objects.push((
-                            object,
-                            Origin {
-                                file: file.clone(),
-                                line,
-                            },
-                        ));
-                    }
+                    objects.extend(found.into_iter().map(|(inside, object)| {
+                        let file = file.clone();
+                        let line = Some(line);
+                        (object, Origin { file, line, inside })
+                    }));
                 }
                 Err(error) => errors.push(Error::from(error).at(Place::file(
                     &*file,
@@ -491,7 +509,7 @@ impl Texts {
 }
 
 /// A file as messages name it: the origin itself for a single file, below it for a folder.
-fn shown(bundle: &Bundle, path: &str) -> String {
+pub(super) fn shown(bundle: &Bundle, path: &str) -> String {
     if bundle.files.len() == 1 || bundle.form == Form::Compose {
         let last = bundle.origin.rsplit('/').next().unwrap_or_default();
         if last == path || bundle.origin == "-" || bundle.origin.contains("://") {
@@ -508,7 +526,7 @@ fn shown(bundle: &Bundle, path: &str) -> String {
 }
 
 /// The line of the first content of a document.
-fn first_line(text: &yaml::Text<'_>) -> u32 {
+pub(super) fn first_line(text: &yaml::Text<'_>) -> u32 {
     let skipped = text
         .text
         .lines()
@@ -523,127 +541,39 @@ fn first_line(text: &yaml::Text<'_>) -> u32 {
     u32::try_from(text.line_offset + skipped + 1).unwrap_or(u32::MAX)
 }
 
-/// `.env` beside a Compose file: lines of `NAME=value`, quotes taken off.
-fn dotenv(text: &str) -> BTreeMap<String, String> {
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
-        .map(|(name, value)| {
-            let value = value.trim();
-            let quoted = ['"', '\''].iter().find_map(|quote| {
-                value
-                    .strip_prefix(*quote)
-                    .and_then(|rest| rest.strip_suffix(*quote))
-            });
-            (name.trim().to_owned(), quoted.unwrap_or(value).to_owned())
-        })
-        .collect()
-}
-
-/// Where objects stand in the texts they were read from, so that findings get line and column.
+/// The texts that objects were read from, so that findings get line and column; none of what is
+/// stored.
 #[derive(Clone, Default)]
-pub(super) struct Places {
-    /// Objects that are not a document of their own: by file and the number that stands for the
-    /// line, the document's line and the path inside.
-    inside: HashMap<(Arc<str>, u32), (u32, Path)>,
-    next: u32,
-    bundle: Option<Arc<Bundle>>,
-}
-
-/// Stands for a line while objects inside of one document must be told apart.
-const INSIDE: u32 = 1 << 31;
+pub(super) struct Places(Option<Arc<Bundle>>);
 
 impl Places {
-    fn add_item(&mut self, file: &Arc<str>, line: u32, path: Path) -> u32 {
-        let number = INSIDE + self.next;
-        self.next += 1;
-        self.inside.insert((file.clone(), number), (line, path));
-        number
-    }
-
-    fn add_design(&mut self, file: &Arc<str>, line: u32, components: usize) {
-        for index in 0..components {
-            let path = Path::root()
-                .join("components")
-                .join(index)
-                .join("configuration");
-            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            self.inside
-                .insert((file.clone(), INSIDE + number), (line, path));
-        }
-    }
-
-    /// Marks the objects of a design, whose line is the number of their component.
-    fn place(objects: Vec<(Value, Origin)>) -> Vec<(Value, Origin)> {
-        objects
-            .into_iter()
-            .map(|(value, mut origin)| {
-                origin.line |= INSIDE;
-                (value, origin)
-            })
-            .collect()
-    }
-
-    fn with_texts(mut self, bundle: Arc<Bundle>) -> Self {
-        self.bundle = Some(bundle);
-        self
-    }
-
     /// Replaces the line of each finding by line and column of the field it is about.
     pub(super) fn locate(&self, findings: &mut [Finding]) {
-        let Some(bundle) = &self.bundle else {
-            for finding in findings {
-                (finding.line, finding.column) = (None, None);
-            }
-            return;
+        let texts = match &self.0 {
+            Some(bundle) => documents(bundle, findings),
+            None => HashMap::new(),
         };
-        let texts = documents(bundle, findings);
-        let mut cache: HashMap<(String, u32), Option<Positions>> = HashMap::new();
+        let mut cache: HashMap<(Arc<str>, Option<u32>), Option<Positions>> = HashMap::new();
+        let origins = findings
+            .iter()
+            .flat_map(|f| [&f.origin, &f.first])
+            .flatten();
+        for origin in origins {
+            // All objects of a document share its places.
+            cache.entry(document_of(origin)).or_insert_with(|| {
+                let text = texts.get(&*origin.file)?.get(&origin.line?);
+                text.map(Positions::of)
+            });
+        }
         for finding in findings {
-            let (Some(file), Some(line)) = (finding.file.clone(), finding.line) else {
-                continue;
-            };
-            let key = (Arc::from(file.as_str()), line);
-            let (line, prefix) = self
-                .inside
-                .get(&key)
-                .cloned()
-                .unwrap_or((line, Path::root()));
-            let positions = cache
-                .entry((file.clone(), line))
-                .or_insert_with(|| Some(Positions::of(texts.get(&file)?.get(&line)?)));
-            finding.line = Some(line);
-            let Some(positions) = positions else {
-                continue;
-            };
-            let mut path = prefix;
-            // Identity fields of a component stand beside its configuration.
-            let identity = match finding.place.segments() {
-                [Segment::Key(key)] if matches!(key.as_str(), "apiVersion" | "kind") => {
-                    path.segments().last() == Some(&Segment::Key("configuration".into()))
-                }
-                _ => false,
-            };
-            if !identity {
-                for segment in finding.place.segments() {
-                    path = match segment {
-                        Segment::Key(key) => path.join(key.as_str()),
-                        Segment::Index(index) => path.join(*index),
-                    };
-                }
-            }
-            let at = if finding.rule.is_about_key() {
-                positions.key(&path)
-            } else {
-                positions.value(&path)
-            };
-            finding.line = Some(at.line);
-            finding.column = Some(at.column);
+            finding.locate(|origin| cache.get(&document_of(origin))?.as_ref());
         }
     }
+}
+
+/// The document that an object was read from.
+fn document_of(origin: &Origin) -> (Arc<str>, Option<u32>) {
+    (origin.file.clone(), origin.line)
 }
 
 /// The documents that findings may be about: by file, as messages name it, and first line.

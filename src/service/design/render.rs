@@ -6,11 +6,11 @@ use weft_domain::{
     secret, yaml,
 };
 
-use super::read;
+use super::read::{self, Loaded};
 use crate::{
     api::design::{ExportForm, File, Files, RenderDesign},
     error::Result,
-    service::Services,
+    service::{Services, compute},
 };
 
 /// Turns a design into files.
@@ -19,13 +19,23 @@ use crate::{
 /// When the design can't be read, or has no such form.
 pub async fn render(services: &Services, request: RenderDesign) -> Result<Files> {
     let loaded = read::design(services, request.design).await?;
+    let now = services.now();
+    compute(move || rendered(loaded, request.form, request.include_secrets, now)).await
+}
+
+fn rendered(
+    loaded: Loaded,
+    form: ExportForm,
+    include_secrets: bool,
+    now: jiff::Timestamp,
+) -> Result<Files> {
     let mut design = loaded.design;
     let version = loaded
         .version
         .clone()
         .unwrap_or_else(|| design.version.clone());
     design.version.clone_from(&version);
-    let masked = !request.include_secrets && secret::design_holds_secrets(&design);
+    let masked = !include_secrets && secret::design_holds_secrets(&design);
     if masked {
         secret::mask_design(&mut design);
     }
@@ -37,13 +47,13 @@ pub async fn render(services: &Services, request: RenderDesign) -> Result<Files>
         description: &description,
         manifests: &manifests,
     };
-    let bundle = match request.form {
+    let bundle = match form {
         ExportForm::Design => Bundle::single("design.yaml", yaml::to_string(&design.to_value())),
         ExportForm::Manifest => export::manifest(&source)?,
         ExportForm::Chart => export::chart(&source)?,
         ExportForm::Kustomization => export::kustomization(&source)?,
         ExportForm::ArtifactHub => {
-            let now = services.now().to_string();
+            let now = now.to_string();
             let package = Package {
                 name: source.name,
                 version: source.version,
@@ -70,5 +80,6 @@ pub async fn render(services: &Services, request: RenderDesign) -> Result<Files>
                 text: file.content,
             })
             .collect(),
+        notes: loaded.notes,
     })
 }

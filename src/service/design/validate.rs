@@ -7,7 +7,7 @@ use weft_domain::{
     check::{self, Finding, Severity},
     model::{Catalog, CustomKinds, Model},
     plan::{self, Observed},
-    resource::{DEPENDS_ON, Origin, ResourceSet},
+    resource::{DEPENDS_ON, Origin, ResourceSet, subject},
     schema::Schema,
     yaml::{self, Limits},
 };
@@ -16,7 +16,7 @@ use super::read::{self, Manifests};
 use crate::{
     api::design::{Schemas, ValidateDesign, ValidationReport},
     error::{Code, Error, Place, Result, from},
-    service::{Services, model},
+    service::{Services, compute, model},
 };
 
 /// Checks a design.
@@ -25,22 +25,29 @@ use crate::{
 /// When it can't be read; what is wrong with it is in the report.
 pub async fn validate(services: &Services, request: ValidateDesign) -> Result<ValidationReport> {
     let manifests = read::manifests(services, request.design).await?;
-    let name = manifests.name.clone();
-    let judged = Judged::new(manifests, request.schemas, None)?;
-    let valid = judged.errors().next().is_none();
-    Ok(ValidationReport {
-        design: name,
-        model: judged.model,
-        valid,
-        resources: u32::try_from(judged.set.len()).unwrap_or(u32::MAX),
-        checked: judged
-            .set
-            .iter()
-            .map(|resource| resource.id.to_string())
-            .collect(),
-        findings: judged.findings,
+    compute(move || {
+        let name = manifests.name.clone();
+        let judged = Judged::new(manifests, request.schemas, request.namespace.as_deref())?;
+        let valid = judged.errors().next().is_none();
+        Ok(ValidationReport {
+            design: name,
+            model: judged.model,
+            valid,
+            resources: u32::try_from(judged.set.len()).unwrap_or(u32::MAX),
+            checked: judged
+                .set
+                .iter()
+                .map(|resource| resource.id.to_string())
+                .collect(),
+            findings: judged.findings,
+            notes: judged.notes,
+        })
     })
+    .await
 }
+
+/// Where resources live that name no namespace, unless the caller knows better: as with kubectl.
+const NAMESPACE: &str = "default";
 
 /// Manifests with all that was found about them.
 pub(super) struct Judged {
@@ -50,17 +57,23 @@ pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     /// Name and version of the model that was checked against.
     pub(super) model: String,
+    /// What was left out when the design or the schemas were read.
+    pub(super) notes: Vec<String>,
     places: read::Places,
 }
 
 impl Judged {
-    /// Judges manifests.
+    /// Judges manifests. All that judge share one default for the namespace, so that none accepts
+    /// what another refuses.
     pub(super) fn new(
         manifests: Manifests,
         schemas: Schemas,
         namespace: Option<&str>,
     ) -> Result<Self> {
-        let catalog = catalog(&manifests.objects, schemas)?;
+        let namespace = Some(namespace.unwrap_or(NAMESPACE));
+        let mut notes = manifests.notes;
+        let catalog = catalog(&manifests.objects, schemas, &mut notes)?;
+        let scope = |api_version: &str, kind: &str| catalog.is_namespaced(api_version, kind);
         let mut findings = Vec::new();
         let mut last: Option<(String, String, Option<Schema>)> = None;
         for (object, origin) in &manifests.objects {
@@ -77,14 +90,18 @@ impl Judged {
             }
             if let Some(schema) = last.as_ref().and_then(|(_, _, schema)| schema.as_ref()) {
                 schema.check(object, &mut |violation| {
-                    findings.push(Finding::of_violation(violation, object, origin));
+                    if check::is_filled_in(api_version, &violation) {
+                        return;
+                    }
+                    let subject = subject(object, &scope, namespace);
+                    findings.push(Finding::of_violation(violation, &subject, origin));
                 });
             } else {
                 let unknown = catalog.explain(api_version, kind);
-                findings.push(Finding::of_unknown_kind(&unknown, object, origin));
+                let subject = subject(object, &scope, namespace);
+                findings.push(Finding::of_unknown_kind(&unknown, &subject, origin));
             }
         }
-        let scope = |api_version: &str, kind: &str| catalog.is_namespaced(api_version, kind);
         let (set, identity) = ResourceSet::from_manifests(manifests.objects, &scope, namespace);
         findings.extend(identity);
         findings.extend(check::check(&set));
@@ -102,6 +119,7 @@ impl Judged {
             model: catalog.models().last().map_or_else(String::new, |model| {
                 format!("{} {}", model.name(), model.version())
             }),
+            notes,
             places: manifests.places,
         })
     }
@@ -151,7 +169,11 @@ fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The schemas that count: the design's own CRDs, then extra ones, then a cluster's or the
 /// built-in model.
-fn catalog(objects: &[(Value, Origin)], schemas: Schemas) -> Result<Catalog> {
+fn catalog(
+    objects: &[(Value, Origin)],
+    schemas: Schemas,
+    notes: &mut Vec<String>,
+) -> Result<Catalog> {
     let mut catalog = match &schemas.model {
         Some(archive) => {
             let bytes = model::decode(archive)?;
@@ -173,16 +195,24 @@ fn catalog(objects: &[(Value, Origin)], schemas: Schemas) -> Result<Catalog> {
     for archive in schemas.archives {
         catalog.add_archive(&model::decode(&archive)?)?;
     }
-    if let Some(bundle) = schemas.extra {
+    for bundle in schemas.extra {
+        let limits = bundle.limits.over(Limits::DESIGN);
         for file in &bundle.files {
+            let shown = read::shown(&bundle, &file.path);
             for document in yaml::split(&file.text) {
-                let parsed = yaml::parse(&document, &Limits::DESIGN)
-                    .map_err(|error| from::yaml(&error, &file.path))?;
-                if let Some(value) = parsed {
-                    catalog.add_file(&file.path, &value)?;
-                }
+                let parsed =
+                    yaml::parse(&document, &limits).map_err(|error| from::yaml(&error, &shown))?;
+                let Some(value) = parsed else {
+                    continue;
+                };
+                catalog.add_file(&file.path, &value).map_err(|error| {
+                    let line = read::first_line(&document);
+                    let at = yaml::Location { line, column: 1 };
+                    Error::from(error).at(Place::file(&*shown, Some(at)))
+                })?;
             }
         }
+        notes.extend(bundle.notes);
     }
     Ok(catalog)
 }

@@ -28,7 +28,6 @@ struct Chart {
     place: OsString,
     version: Option<String>,
     repo: Option<String>,
-    plain_http: bool,
 }
 
 /// Renders a chart in a folder.
@@ -67,6 +66,17 @@ pub(super) async fn from_registry(
             reason: format!("{asked} contradicts the tag of {reference}"),
         });
     }
+    let host = reference
+        .host
+        .rsplit_once(':')
+        .map_or(&*reference.host, |(host, _)| host);
+    let is_here = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    if work.options.plain_http && !is_here {
+        return Err(Error::Flag {
+            flag: flag::PLAIN_HTTP,
+            reason: format!("is for registries on this machine, and {host} is not one"),
+        });
+    }
     let bare = ChartReference {
         tag: None,
         ..reference.clone()
@@ -76,7 +86,6 @@ pub(super) async fn from_registry(
         place: bare.to_string().into(),
         version: tagged.or_else(|| asked.clone()),
         repo: None,
-        plain_http: work.options.plain_http,
     };
     render(work, chart).await
 }
@@ -110,7 +119,6 @@ pub(super) async fn from_repository(
                 place: name.into(),
                 version: work.options.version.clone(),
                 repo: Some(url),
-                plain_http: false,
             };
             render(work, chart).await
         }
@@ -151,7 +159,6 @@ fn local(work: &Work<'_>, name: String, place: PathBuf) -> Result<Chart, Error> 
         place: place.into(),
         version: None,
         repo: None,
-        plain_http: false,
     })
 }
 
@@ -215,7 +222,8 @@ async fn arguments(work: &Work<'_>, chart: &Chart, folder: &Path) -> Result<Vec<
     for value in &options.set {
         flag("--set", value.into());
     }
-    if chart.plain_http {
+    // Only a registry on this machine gets here with it.
+    if options.plain_http {
         arguments.push("--plain-http".into());
     }
     let release = match &options.release {

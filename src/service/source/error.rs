@@ -32,6 +32,8 @@ pub mod flag {
     pub const RELEASE: &str = "--release-name";
     /// Chooses a chart's version.
     pub const VERSION: &str = "--chart-version";
+    /// Speaks to a registry on this machine without TLS.
+    pub const PLAIN_HTTP: &str = "--plain-http";
     /// Names a chart repository.
     pub const REPO: &str = "--repo";
 }
@@ -66,14 +68,6 @@ pub enum Error {
     Cancelled {
         /// The source.
         origin: String,
-    },
-    /// The whole took longer than allowed.
-    #[error("reading {origin} took longer than {}s ({} allows more)", .limit.as_secs_f64(), flag::TIMEOUT)]
-    Deadline {
-        /// The source.
-        origin: String,
-        /// The time allowed.
-        limit: Duration,
     },
     /// Standard input was asked for and is a terminal.
     #[error("standard input is a terminal; pipe a file into it or name the file")]
@@ -352,7 +346,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Cancelled { .. } => Class::Cancelled,
-            Self::Deadline { .. } | Self::FetchDeadline { .. } => Class::TimedOut,
+            Self::FetchDeadline { .. } => Class::TimedOut,
             Self::Terminal | Self::NotAChart { .. } | Self::Flag { .. } | Self::Url { .. } => {
                 Class::Usage
             }

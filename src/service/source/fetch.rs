@@ -33,6 +33,7 @@ pub(super) async fn fetch(work: &Work<'_>, address: &str) -> Result<Fetched, Err
     })?;
     let mut call = Call {
         work,
+        deadline: Instant::now() + work.options.timeout,
         clients: [None, None],
         first: shown(&url),
         url,
@@ -43,7 +44,7 @@ pub(super) async fn fetch(work: &Work<'_>, address: &str) -> Result<Fetched, Err
     tokio::select! {
         biased;
         () = work.cancel.cancelled() => Err(work.cancelled()),
-        outcome = tokio::time::timeout_at(work.deadline, call.run()) => match outcome {
+        outcome = tokio::time::timeout_at(call.deadline, call.run()) => match outcome {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(Error::FetchDeadline {
                 url: call.first,
@@ -65,6 +66,7 @@ fn shown(url: &Url) -> String {
 /// One address on its way through redirects and retries.
 struct Call<'a> {
     work: &'a Work<'a>,
+    deadline: Instant,
     /// The client that may use a proxy, and the one for this machine, which never does.
     clients: [Option<Client>; 2],
     first: String,
@@ -134,11 +136,11 @@ impl Call<'_> {
                 limit: self.work.options.network.idle,
             });
         }
-        if source.is_connect() || is_reset(&source) {
-            if let Pause::For(pause) = self.pause(None) {
-                self.again(pause, causes(&source)).await;
-                return Ok(());
-            }
+        if (source.is_connect() || is_reset(&source))
+            && let Pause::For(pause) = self.pause(None)
+        {
+            self.again(pause, causes(&source)).await;
+            return Ok(());
         }
         Err(if source.is_connect() {
             Error::Connect {
@@ -183,7 +185,7 @@ impl Call<'_> {
         });
         let now = Instant::now();
         match now.checked_add(pause) {
-            Some(then) if then < self.work.deadline => Pause::For(pause),
+            Some(then) if then < self.deadline => Pause::For(pause),
             _ => Pause::TooLong,
         }
     }

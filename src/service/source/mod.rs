@@ -20,12 +20,12 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weft_domain::source::{self, Bundle, Form, Source, SourceFile, TextLimits};
 
 pub use error::{Class, Error, flag};
 
+use crate::api::design::Schemas;
 use archive::{Opened, Tree};
 use compose::Beside;
 
@@ -44,11 +44,12 @@ pub struct Options {
     pub version: Option<String>,
     /// The address of a chart repository; the source is then a chart's name.
     pub repo: Option<String>,
-    /// Whether OCI registries are spoken to without TLS.
+    /// Whether an OCI registry on this machine is spoken to without TLS.
     pub plain_http: bool,
     /// The limits of the input.
     pub limits: Limits,
-    /// The time allowed for the whole.
+    /// The time allowed for one call to a remote host. Local files, streams and tools may take
+    /// as long as they like.
     pub timeout: Duration,
     /// How the network is used.
     pub network: Network,
@@ -83,6 +84,7 @@ impl Options {
             (self.release.is_some(), flag::RELEASE),
             (self.version.is_some(), flag::VERSION),
             (self.repo.is_some(), flag::REPO),
+            (self.plain_http, flag::PLAIN_HTTP),
         ];
         given
             .into_iter()
@@ -162,44 +164,62 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 /// When one of them can't be read.
 pub async fn load_schemas(
     paths: &[PathBuf],
+    options: &Options,
+    texts: TextLimits,
     cancel: CancellationToken,
-) -> Result<crate::api::design::Schemas, Error> {
-    let mut schemas = crate::api::design::Schemas::default();
-    let mut files = Vec::new();
+) -> Result<Schemas, Error> {
+    let mut schemas = Schemas::default();
     for path in paths {
-        if path.is_file() && std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(&[0x1f, 0x8b]))
-        {
-            let bytes = std::fs::read(path).map_err(|source| Error::Read {
-                path: path.display().to_string(),
-                source,
-            })?;
+        let source = Source::Path(path.clone());
+        let work = Work {
+            origin: source.origin(),
+            options,
+            cancel: cancel.clone(),
+        };
+        let mut archives = Vec::new();
+        match file::look(path)? {
+            file::Place::Folder => {
+                let mut names = file::names(path)?;
+                names.sort_unstable();
+                names.retain(|name| is_model(name));
+                archives.extend(names.into_iter().map(|name| path.join(name)));
+            }
+            file::Place::File if is_model(&file::file_name(path)) => archives.push(path.clone()),
+            _ => {}
+        }
+        for archive in &archives {
+            let bytes = file::read_file(&work, archive).await?;
             schemas.archives.push(weft_domain::base64::encode(&bytes));
+        }
+        if archives.first() == Some(path) {
             continue;
         }
-        let bundle = load(
-            &Source::Path(path.clone()),
-            &Options::default(),
-            cancel.clone(),
-        )
-        .await?;
-        files.extend(bundle.files);
-    }
-    if !files.is_empty() {
-        schemas.extra = Some(Bundle {
-            name: "schemas".to_owned(),
-            origin: "--schema-dir".to_owned(),
-            form: Form::Manifest,
-            files,
-            notes: Vec::new(),
-            limits: TextLimits::default(),
-        });
+        match work.read(&source).await {
+            Ok(mut bundle) => {
+                bundle.limits = texts;
+                schemas.extra.push(bundle);
+            }
+            // A folder of archives has no texts.
+            Err(Error::Empty { .. }) if !archives.is_empty() => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(schemas)
 }
 
+/// Tells a model archive by its name: what is compressed and not a compressed text or folder.
+fn is_model(name: &str) -> bool {
+    let inner = name.to_lowercase();
+    let inner = inner.strip_suffix(".gz").map(Path::new);
+    inner.is_some_and(|inner| {
+        let extension = inner.extension().and_then(|extension| extension.to_str());
+        !matches!(extension, Some("tar" | "yaml" | "yml" | "json"))
+    })
+}
+
 /// Reads a source and whatever belongs to it.
 ///
-/// Cancelling ends the reading with [`Error::Cancelled`]; the deadline of `options` bounds the whole.
+/// Cancelling ends the reading with [`Error::Cancelled`].
 pub async fn load(
     source: &Source,
     options: &Options,
@@ -208,7 +228,6 @@ pub async fn load(
     let work = Work {
         origin: source.origin(),
         options,
-        deadline: Instant::now() + options.timeout,
         cancel,
     };
     let bundle = work.read(source).await?;
@@ -226,7 +245,6 @@ pub async fn load(
 struct Work<'a> {
     origin: String,
     options: &'a Options,
-    deadline: Instant,
     cancel: CancellationToken,
 }
 
@@ -407,14 +425,12 @@ impl Work<'_> {
         .await
     }
 
-    /// Awaits something until it is done, cancelled, or over the deadline.
+    /// Awaits something until it is done or cancelled.
     async fn guard<T>(&self, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.cancelled()),
-            outcome = tokio::time::timeout_at(self.deadline, future) => {
-                outcome.unwrap_or_else(|_elapsed| Err(self.late()))
-            }
+            outcome = future => outcome,
         }
     }
 
@@ -441,13 +457,6 @@ impl Work<'_> {
     fn cancelled(&self) -> Error {
         Error::Cancelled {
             origin: self.origin.clone(),
-        }
-    }
-
-    fn late(&self) -> Error {
-        Error::Deadline {
-            origin: self.origin.clone(),
-            limit: self.options.timeout,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Running the programs that render charts and kustomizations.
 //!
 //! A program is found on PATH as an absolute path and started without a shell, without input and with
-//! few environment variables. Its output is capped, its time is what is left of the whole, and it is
-//! killed when the reading is cancelled or given up.
+//! few environment variables. Its output is capped, its time is not: it is killed when the reading is
+//! cancelled or given up.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};

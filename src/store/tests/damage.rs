@@ -28,6 +28,7 @@ async fn filled(place: &Place) {
                 started_at: at,
                 finished_at: at,
                 request: "deploy".to_owned(),
+                error: None,
             },
             outcome: json!(n),
         };

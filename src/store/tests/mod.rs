@@ -100,9 +100,9 @@ fn options_in(home: &Path) -> Options {
     Options::new(home.join("weft.db"), home.join("store.key"), clock)
 }
 
-fn next(current: Option<&str>) -> String {
-    let number: u32 = current.map_or(0, |text| text.parse().expect("a number"));
-    (number + 1).to_string()
+fn next(stored: &[String]) -> String {
+    let numbers = stored.iter().map(|text| text.parse().expect("a number"));
+    (numbers.max().unwrap_or(0) + 1).to_string()
 }
 
 fn design(name: &str, document: Value) -> NewDesign {

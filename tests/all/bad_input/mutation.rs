@@ -344,6 +344,7 @@ async fn examine(
     };
     let request = ValidateDesign {
         design: inline(text),
+        namespace: None,
         schemas: Schemas::default(),
     };
     match design::validate(services, request).await {

@@ -15,6 +15,9 @@ fn stored() -> Sandbox {
     sandbox
 }
 
+/// What lists say that are empty.
+const NONE: &str = "no designs; store one with weftctl design import FILE\n";
+
 /// Arguments, exit code, standard output, standard error without `more:`.
 type Case<'a> = (&'a str, i32, &'a str, &'a str);
 
@@ -79,10 +82,7 @@ fn an_empty_list_says_so_and_is_no_error() {
     let sandbox = Sandbox::new();
     for arguments in [&["design", "list"][..], &["design", "search", "x"]] {
         let run = sandbox.run(arguments).succeeds();
-        assert_eq!(
-            (run.stdout.as_str(), run.stderr.as_str()),
-            ("", "no designs\n")
-        );
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", NONE));
         let json = sandbox
             .run(arguments.iter().chain(&["-o", "json"]))
             .succeeds()
@@ -102,8 +102,8 @@ fn search_finds_part_of_a_name_in_any_case() {
             "design/login\ndesign/shop\n",
             "",
         ),
-        ("design search % -o name", 0, "", "no designs\n"),
-        ("design search zzz", 0, "", "no designs\n"),
+        ("design search % -o name", 0, "", NONE),
+        ("design search zzz", 0, "", NONE),
     ]);
 }
 
@@ -148,6 +148,112 @@ fn view_shows_one_design_of_one_version() {
             "error[E0200]: no design named \"shp\"\n  hint:   did you mean \"shop\"?\n",
         ),
     ]);
+}
+
+#[test]
+fn view_reads_a_path_and_masks_its_secrets() {
+    check(&[
+        (
+            "design view login.yaml",
+            0,
+            "KIND    NAMESPACE  NAME\nSecret  shop       login\n",
+            "design login, read from login.yaml\n",
+        ),
+        (
+            "design view -f login.yaml -o jsonpath={.design.components[0].configuration.stringData.password}",
+            0,
+            "••••••••",
+            "design login, read from login.yaml\n",
+        ),
+    ]);
+}
+
+#[test]
+fn names_are_told_from_paths_and_fit_for_xargs() {
+    let sandbox = Sandbox::with_shop();
+    for name in ["a.yaml", "my shop", "a/b", "-", "it's", ".hidden", "-x"] {
+        let name = format!("--name={name}");
+        let run = sandbox.run(["design", "import", "shop.yaml", &name]);
+        run.fails(10, "E0109");
+    }
+    let run = sandbox.run(["design", "import", "shop.yaml", "--name", "Untitled Design"]);
+    assert!(run.stderr.contains("--name untitled-design"), "{run}");
+    sandbox.write(
+        "foreign.yaml",
+        "schemaVersion: designs.meshery.io/v1beta3\nname: Untitled Design\ncomponents: []\n",
+    );
+    let run = sandbox
+        .run(["design", "import", "foreign.yaml", "-o", "name"])
+        .succeeds();
+    assert_eq!(run.stdout, "design/untitled-design\n");
+    assert!(
+        run.stderr.starts_with("warning: named untitled-design, "),
+        "{run}"
+    );
+}
+
+#[test]
+fn a_design_is_deleted_by_its_whole_name_or_id() {
+    let sandbox = Sandbox::with_shop();
+    let id = sandbox
+        .run(["design", "list", "-o", "jsonpath={.items[0].id}"])
+        .succeeds()
+        .stdout;
+    let run = sandbox
+        .run(["design", "delete", &id[..4], "--yes"])
+        .fails(5, "E0200");
+    assert!(run.stderr.contains(&id), "{run}");
+    sandbox.run(["design", "delete", &id, "--yes"]).succeeds();
+}
+
+#[test]
+fn diff_tells_what_only_the_document_says() {
+    let sandbox = Sandbox::new();
+    let relationship = |kind: &str| {
+        format!(
+            "schemaVersion: designs.meshery.io/v1beta3\nname: d\nversion: 0.0.1\ncomponents: []\nrelationships:\n\
+                 - id: 11111111-1111-4111-8111-111111111111\n  kind: {kind}\n  type: binding\n  subType: network\n"
+        )
+    };
+    sandbox.write("a.yaml", relationship("edge"));
+    sandbox.write("b.yaml", relationship("hierarchical"));
+    let run = sandbox.run(["design", "diff", "a.yaml", "b.yaml"]).ends(1);
+    assert!(run.stdout.contains("\"edge\" -> \"hierarchical\""), "{run}");
+    assert_eq!(run.stderr, "d and d: 1 change only in the design\n");
+}
+
+#[test]
+fn an_export_to_standard_output_is_its_text_whatever_is_configured() {
+    let sandbox = Sandbox::with_shop();
+    let export = ["design", "export", "shop", "--as", "manifest", "--to", "-"];
+    let plain = sandbox.run(export).succeeds().stdout;
+    assert!(plain.starts_with("---\napiVersion: v1\n"), "{plain}");
+    let mut command = sandbox.command(export);
+    let configured = sandbox.finish(command.env("WEFT_OUTPUT", "json"), None);
+    assert_eq!(configured.succeeds().stdout, plain);
+    sandbox
+        .run(export.iter().chain(&["-o", "json"]))
+        .fails(2, "E0002");
+}
+
+#[test]
+fn an_export_with_secrets_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = stored();
+    let export = [
+        "design",
+        "export",
+        "login",
+        "--include-secrets",
+        "--to",
+        "out.yaml",
+    ];
+    sandbox.run(export).succeeds();
+    let mode = std::fs::metadata(sandbox.path("out.yaml"))
+        .expect("a file")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
@@ -258,13 +364,13 @@ fn diff_answers_with_its_exit_code() {
             "design diff shop login",
             1,
             "+ Secret/shop/login\n- Namespace/shop\n- ServiceAccount/shop/web\n- ConfigMap/shop/web\n- Service/shop/web\n\
-             - Deployment/shop/web\n- StatefulSet/shop/cache\n- Service/shop/cache\n",
+             - apps/Deployment/shop/web\n- apps/StatefulSet/shop/cache\n- Service/shop/cache\n",
             "shop 0.0.2 and login 0.0.1: 8 changed resources\n",
         ),
         (
             "design diff shop --version 0.0.1..0.0.2",
             1,
-            "~ Deployment/shop/web\n    ~ spec.template.spec.containers[name=web].image: \
+            "~ apps/Deployment/shop/web\n    ~ spec.template.spec.containers[name=web].image: \
              \"registry.example/web:1.4.2\" -> \"registry.example/web:1.4.3\"\n",
             "shop 0.0.1 and shop 0.0.2: 1 changed resource\n",
         ),
@@ -273,6 +379,25 @@ fn diff_answers_with_its_exit_code() {
             0,
             "",
             "shop 0.0.2 and shop are the same\n",
+        ),
+        (
+            "design diff shop -f shop.yaml -o name",
+            0,
+            "",
+            "shop 0.0.2 and shop are the same\n",
+        ),
+        (
+            "design diff --version 0.0.1..0.0.2 -o name shop",
+            1,
+            "resource/apps/Deployment/shop/web\n",
+            "shop 0.0.1 and shop 0.0.2: 1 changed resource\n",
+        ),
+        (
+            "design diff shop",
+            2,
+            "",
+            "error[E0002]: a comparison has two sides, found 1\n  hint:   name both: weftctl design diff shop shop.yaml\n  \
+             hint:   or two versions of one: weftctl design diff shop --version 0.0.1..0.0.2\n",
         ),
         (
             "design diff shop --version 1",

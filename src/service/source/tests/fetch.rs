@@ -2,6 +2,7 @@
 
 use super::server::{Reply, Server, answer};
 use super::*;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn an_address_is_read_and_named_by_its_last_part() {

@@ -434,19 +434,12 @@ async fn much_error_output_neither_blocks_nor_floods() {
 }
 
 #[tokio::test]
-async fn a_program_ends_with_the_deadline_or_the_cancellation() {
+async fn a_program_ends_with_the_cancellation_and_has_no_deadline() {
     let folder = folder(&CHART);
     let pid = folder.path().join("pid");
     let script = format!("echo $$ > {}; exec sleep 600", pid.display());
     let mut options = fake(folder.path(), "helm", &script);
-    options.timeout = Duration::from_millis(1500);
-    assert_eq!(
-        message(load_path(folder.path(), &options).await, folder.path()),
-        "reading FOLDER took longer than 1.5s (--request-timeout allows more)"
-    );
-    assert!(!is_running(&pid));
-    options.timeout = Duration::from_mins(1);
-    fs::remove_file(&pid).expect("the first one wrote it");
+    options.timeout = Duration::ZERO;
     let cancel = CancellationToken::new();
     let source = Source::Path(folder.path().to_path_buf());
     let (outcome, ()) = tokio::join!(load(&source, &options, cancel.clone()), async {

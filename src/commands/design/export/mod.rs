@@ -1,25 +1,32 @@
 //! `design export`
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+mod files;
+
+use std::path::Path;
 
 use serde::Serialize;
 
+use self::files::Target;
 use super::source::DesignArgs;
 use crate::{
-    api::design::{ExportForm, File, Files, RenderDesign},
+    api::design::{ExportForm, Files, RenderDesign},
     commands::{DryRun, Outcome},
+    config::Origin,
     context::Context,
-    error::{Code, Error, Place, Result},
-    output::{Human, View},
+    error::{Code, Error, Result},
+    output::{Format, Human, View},
 };
 
 /// Write a design as files: a design, manifests, a chart, a kustomization, a package.
 ///
-/// Nothing is overwritten without --force. A design that holds Secrets is refused without
-/// --include-secrets, because files are plain text.
+/// Nothing is overwritten without --force. With it, the files of an earlier export to the same
+/// folder are replaced as a set: what the design no longer has goes, files of others stay, and
+/// when one can't be written, all is as before. The file .weftctl-export lists the set.
+///
+/// A design that holds Secrets is refused without --include-secrets, because files are plain text;
+/// only you may read those that are written with it.
+///
+/// --to - prints the text of a design or of manifests, whatever output format is configured.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design export shop --to shop-design.yaml\n  weftctl design export shop --as chart --to ./shop-chart\n  weftctl design export shop --as manifest --to -"
@@ -31,7 +38,7 @@ pub(super) struct Export {
     /// Where to: a file (design, manifest), a folder (the other forms), or - for standard output
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     to: String,
-    /// Overwrite files
+    /// Replace the files of an earlier export
     #[arg(long)]
     force: bool,
     /// Export values of Secrets in plain text
@@ -53,22 +60,18 @@ pub(super) struct ExportResult {
     design: String,
     /// Its version.
     version: String,
-    /// The files; one of the name `-` is standard output.
+    /// The files.
     files: Vec<String>,
     /// Whether nothing was written because of `--dry-run`.
     dry_run: bool,
-    /// What standard output takes.
-    #[serde(skip)]
-    text: Option<String>,
+    /// What could not be mapped, or was left out.
+    notes: Vec<String>,
 }
 
 impl View for ExportResult {
     const KIND: &'static str = "ExportResult";
 
     fn human(&self) -> Human {
-        if let Some(text) = &self.text {
-            return Human::Text(text.clone());
-        }
         let mark = if self.dry_run { " (dry run)" } else { "" };
         let lines = self
             .files
@@ -88,6 +91,21 @@ impl View for ExportResult {
 impl Export {
     /// Asks for the files, then writes all of them or none.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let single = matches!(self.form, ExportForm::Design | ExportForm::Manifest);
+        let prints = self.to == "-";
+        if prints && !single {
+            return Err(Error::new(
+                Code::Usage,
+                "a form of several files needs a folder: --to ./FOLDER",
+            ));
+        }
+        if prints && is_format_asked(cx) {
+            return Err(Error::new(
+                Code::Usage,
+                "--to - prints the export itself, which -o cannot change",
+            )
+            .hint("leave out -o, or write to a file with --to FILE"));
+        }
         let request = RenderDesign {
             design: self.design.resolve(cx).await?,
             form: self.form,
@@ -100,36 +118,34 @@ impl Export {
                 format!("the design {} holds values of Secrets", files.design),
             ));
         }
-        let single = matches!(self.form, ExportForm::Design | ExportForm::Manifest);
-        let json = Path::new(&self.to)
+        super::tell(cx, &files.notes);
+        let to = Path::new(&self.to);
+        let json = to
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("json"));
         if json && self.form == ExportForm::Design {
             to_json(&mut files)?;
         }
-        let text = match (self.to.as_str(), single) {
-            ("-", true) => files.files.first().map(|file| file.text.clone()),
-            ("-", false) => {
-                return Err(Error::new(
-                    Code::Usage,
-                    "a form of several files needs a folder: --to ./FOLDER",
-                ));
-            }
-            _ => None,
-        };
-        let paths: Vec<PathBuf> = if single {
-            vec![PathBuf::from(&self.to)]
-        } else {
-            files
-                .files
-                .iter()
-                .map(|file| Path::new(&self.to).join(&file.path))
-                .collect()
+        if prints {
+            let text: String = files.files.into_iter().map(|file| file.text).collect();
+            // A reader who left has what it wanted.
+            let written = cx.terminal.data(|out| out.write_all(text.as_bytes()));
+            let _delivered = written.map_err(|error| {
+                Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
+            })?;
+            return Ok(Outcome::shown());
+        }
+        let target = Target {
+            to,
+            single,
+            force: self.force,
+            private: self.include_secrets,
         };
         let dry_run = self.dry_run.is_set();
-        if text.is_none() && !dry_run {
-            write(&paths, &files.files, self.force)?;
+        if !dry_run {
+            target.write(&files.files)?;
         }
+        let paths = target.paths(&files.files);
         Ok(ExportResult {
             action: "created",
             design: files.design,
@@ -139,10 +155,18 @@ impl Export {
                 .map(|path| path.display().to_string())
                 .collect(),
             dry_run,
-            text,
+            notes: files.notes,
         }
         .into())
     }
+}
+
+/// Whether a flag of this command asks for another format than the one for people; what the
+/// environment or a file says is meant for results, not for what is exported.
+fn is_format_asked(cx: &Context) -> bool {
+    let mut entries = cx.config.entries();
+    entries.any(|(name, _, origin)| name == "output" && *origin == Origin::Flag)
+        && !matches!(cx.format, Format::Table | Format::Wide)
 }
 
 fn to_json(files: &mut Files) -> Result<()> {
@@ -156,47 +180,4 @@ fn to_json(files: &mut Files) -> Result<()> {
             + "\n";
     }
     Ok(())
-}
-
-/// Writes into temporary files first and renames them when all are complete.
-fn write(paths: &[PathBuf], files: &[File], force: bool) -> Result<()> {
-    if !force && let Some(path) = paths.iter().find(|path| path.exists()) {
-        return Err(
-            Error::new(Code::FileExists, "a file that would be overwritten exists")
-                .at(Place::file(path.display().to_string(), None)),
-        );
-    }
-    let fail = |path: &Path, error: std::io::Error| {
-        Error::new(Code::FileNotWritten, "cannot write a file")
-            .at(Place::file(path.display().to_string(), None))
-            .because(error)
-    };
-    let mut written = Vec::new();
-    for (path, file) in paths.iter().zip(files) {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder).map_err(|error| fail(folder, error))?;
-        let write = || {
-            let mut temporary = tempfile::Builder::new()
-                .permissions(plain_mode())
-                .tempfile_in(folder)?;
-            temporary.write_all(file.text.as_bytes())?;
-            temporary.as_file().sync_all()?;
-            Ok(temporary)
-        };
-        written.push((write().map_err(|error| fail(path, error))?, path));
-    }
-    for (temporary, path) in written {
-        temporary
-            .persist(path)
-            .map_err(|error| fail(path, error.error))?;
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn plain_mode() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }
