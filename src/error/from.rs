@@ -144,7 +144,7 @@ fn place_of(error: &source::Error) -> Place {
         | Source::FetchDeadline { url, .. }
         | Source::Body { url, .. }
         | Source::Html { url } => Place::object(url),
-        Source::Deadline { origin, .. } | Source::NotAChart { origin, .. } => Place::object(origin),
+        Source::NotAChart { origin, .. } => Place::object(origin),
         Source::SeveralCompose { folder, .. } => Place::object(folder),
         _ => place,
     }

@@ -829,6 +829,7 @@ fn input_over_a_limit_ends_with_10_wherever_a_source_is_read() {
         let more: &[&str] = match name.as_str() {
             "design deploy" => &["--dry-run=client"],
             "design export" => &["--to", "exported.yaml"],
+            "design diff" => &["shop"],
             _ => &[],
         };
         let line = |source: &'static [&'static str]| {
@@ -949,7 +950,7 @@ fn golden_screens_of_forty_columns() {
                          sealed
     ");
     insta::assert_snapshot!(screen("design diff"), @r#"
-    ~ Deployment/shop/web
+    ~ apps/Deployment/shop/web
         ~ spec.template.spec.containers[name=web].image: "registry.example/web:1.4.1" -> "registry.example/web:1.4.2"
     "#);
 }
@@ -1165,7 +1166,7 @@ fn completion_knows_live_values() {
     );
     sandbox.write("other.yaml", "contexts: {elsewhere: {namespace: shop}}\n");
     let cases: &[(&[&str], &[&str], bool)] = &[
-        (&["design", "view", ""], &["shop", "spare"], true),
+        (&["design", "view", "sp"], &["spare"], true),
         (&["design", "delete", "sp"], &["spare"], true),
         (&["design", "render", "sho"], &["shop", "shop.yaml"], true),
         (&["design", "diff", "sh"], &["shop", "shop.yaml"], true),

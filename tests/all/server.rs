@@ -450,6 +450,19 @@ fn every_route_is_visited() {
         ),
         visit(
             post,
+            "/designs/inspect",
+            "/designs/inspect",
+            Some(json!({ "source": {
+                "name": "map",
+                "origin": "map.yaml",
+                "form": "Kubernetes Manifest",
+                "files": [{ "path": "map.yaml", "text": "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}" }],
+            } })),
+            200,
+            "",
+        ),
+        visit(
+            post,
             "/designs/plan",
             "/designs/plan",
             Some(json!({ "design": stored })),

@@ -16,7 +16,7 @@ fn stored() -> Sandbox {
 }
 
 /// What lists say that are empty.
-const NONE: &str = "no designs; store one with weftctl design import FILE\n";
+const NONE: &str = "no designs\n";
 
 /// Arguments, exit code, standard output, standard error without `more:`.
 type Case<'a> = (&'a str, i32, &'a str, &'a str);
