@@ -40,6 +40,10 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(clap::Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is there or not"
+)]
 pub struct Global {
     /// Output format: table, wide, name, json, yaml, jsonpath=…, template=…
     #[arg(short, long, global = true, value_name = "FORMAT", add = completion::formats())]

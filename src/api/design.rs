@@ -329,9 +329,8 @@ pub struct PlannedResource {
     pub api_version: String,
     /// The kind.
     pub kind: String,
-    /// The namespace; absent for cluster-scoped kinds and where the cluster's default counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
+    /// The namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
     /// The name.
     pub name: String,
     /// What is done, or was done.

@@ -44,6 +44,18 @@ pub(crate) fn confirm(
         })
 }
 
+/// Reads a name, or `KIND/NAME` as `-o name` prints it.
+pub(crate) fn name_of(
+    kind: &'static str,
+) -> impl Fn(&str) -> Result<String, std::convert::Infallible> + Clone {
+    move |text| {
+        let name = text
+            .strip_prefix(kind)
+            .and_then(|rest| rest.strip_prefix('/'));
+        Ok(name.unwrap_or(text).to_owned())
+    }
+}
+
 /// The flag of every command that changes something.
 #[derive(clap::Args, Debug)]
 pub(crate) struct DryRun {

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use weft_domain::model::Model;
 
 use crate::{
-    cluster::{Cluster, Progress},
+    cluster::{Cluster, Progress, context_names},
     error::{Code, Error, Result},
 };
 
@@ -28,6 +28,22 @@ pub async fn of_cluster(
         })
         .await?;
     Ok(model)
+}
+
+/// Looks contexts up in a kubeconfig, without a word to their clusters.
+///
+/// # Errors
+/// When one isn't there, with a near miss.
+pub fn find_contexts(kubeconfig: Option<&Path>, contexts: &[String]) -> Result<()> {
+    let known = context_names(kubeconfig)?;
+    match contexts.iter().find(|context| !known.contains(context)) {
+        Some(context) => Err(Error::new(
+            Code::ContextNotFound,
+            format!("the kubeconfig has no context {context:?}"),
+        )
+        .did_you_mean(context, known.iter().map(String::as_str))),
+        None => Ok(()),
+    }
 }
 
 /// An archive as text, for a request.

@@ -2,7 +2,7 @@
 
 use crate::{
     api::design::{DeleteDesign, DeleteResult},
-    commands::{DryRun, Outcome, completion, confirm},
+    commands::{DryRun, Outcome, completion, confirm, name_of},
     context::Context,
     error::Result,
     output::{Answers, Human, Severity, View},
@@ -15,7 +15,7 @@ use crate::{
 )]
 pub(super) struct Delete {
     /// Name or id
-    #[arg(add = completion::stored())]
+    #[arg(add = completion::stored(), value_parser = name_of("design"))]
     design: String,
     /// Don't ask
     #[arg(short, long)]

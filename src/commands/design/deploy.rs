@@ -56,7 +56,7 @@ impl View for DeployResult {
                 resource.level.to_string(),
                 resource.action.to_string(),
                 resource.kind.clone(),
-                resource.namespace.clone().unwrap_or_default(),
+                resource.namespace.clone(),
                 resource.name.clone(),
                 resource.context.clone(),
                 resource.api_version.clone(),
@@ -94,7 +94,7 @@ impl Deploy {
         let request = PlanDesign {
             design: self.design.resolve(cx).await?,
             namespace: self.design.namespace(cx),
-            contexts: self.cluster.contexts(cx),
+            contexts: self.cluster.known(cx)?,
             schemas: self.schemas.load(cx, &self.design, None).await?,
         };
         let plan = cx.client().await?.hand_over(request).await?;

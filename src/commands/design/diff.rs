@@ -1,6 +1,6 @@
 //! `design diff`
 
-use super::source::SourceArgs;
+use super::source::{SourceArgs, stored_name};
 use crate::{
     api::design::{DesignDiff, DiffDesigns, FieldChange, Reference, ResourceChange},
     commands::{Outcome, completion},
@@ -8,7 +8,7 @@ use crate::{
     error::{Code, Error, Result},
     output::{Human, View},
 };
-use weft_domain::{diff::Action, source::looks_like_path};
+use weft_domain::diff::Action;
 
 /// Compare two designs, or two stored versions of one: exit 1 if they differ.
 ///
@@ -111,7 +111,7 @@ impl Diff {
 
     /// Two stored versions of one design.
     fn versions(&self, range: &str) -> Result<(Reference, Reference)> {
-        let Some(name) = self.from.as_deref().filter(|name| !looks_like_path(name)) else {
+        let Some(name) = self.from.as_deref().and_then(stored_name) else {
             return Err(Error::new(
                 Code::Usage,
                 "--version goes with the name of a stored design",
@@ -137,8 +137,8 @@ impl Diff {
     /// The two designs: those that are named, then those that -f names.
     async fn sides(&self, cx: &Context) -> Result<(Reference, Reference)> {
         let named = [&self.from, &self.to].into_iter().flatten();
-        let named = named.map(|argument| (argument, looks_like_path(argument)));
-        let files = self.file.iter().map(|file| (file, true));
+        let named = named.map(|argument| (argument.as_str(), stored_name(argument)));
+        let files = self.file.iter().map(|file| (file.as_str(), None));
         let sides: Vec<_> = named.chain(files).collect();
         let [from, to] = sides[..] else {
             let message = format!("a comparison has two sides, found {}", sides.len());
@@ -149,13 +149,13 @@ impl Diff {
         Ok((self.side(cx, from).await?, self.side(cx, to).await?))
     }
 
-    async fn side(&self, cx: &Context, (side, is_path): (&String, bool)) -> Result<Reference> {
-        if is_path {
-            return Ok(Reference::Inline(self.source.load(cx, side).await?));
+    async fn side(&self, cx: &Context, side: (&str, Option<&str>)) -> Result<Reference> {
+        match side {
+            (_, Some(name)) => Ok(Reference::Stored {
+                name: name.to_owned(),
+                version: None,
+            }),
+            (path, None) => Ok(Reference::Inline(self.source.load(cx, path).await?)),
         }
-        Ok(Reference::Stored {
-            name: side.clone(),
-            version: None,
-        })
     }
 }

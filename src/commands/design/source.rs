@@ -1,7 +1,7 @@
 //! The argument that names a design, and the flags that say how a source is read. Sources are
 //! read on the caller's machine: this part of a command is local and calls `service::source`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use weft_domain::source::{Bundle, Source, TextLimits, looks_like_path};
 
@@ -10,6 +10,7 @@ use crate::{
     commands::completion,
     context::Context,
     error::{Code, Error, Result},
+    output::Progress,
     service::{model, source},
 };
 
@@ -99,9 +100,12 @@ impl SourceArgs {
         let source: Source = argument
             .parse()
             .map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))?;
+        let progress = Progress::new(cx.terminal.clone());
+        let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
         let loaded = source::load(&source, &self.options(cx), cx.cancel.clone()).await;
         let mut bundle =
             loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        step.done();
         bundle.limits = self.texts();
         Ok(bundle)
     }
@@ -142,6 +146,16 @@ impl SourceArgs {
     }
 }
 
+/// The stored design that an argument names, if it is no path: its name, or `design/NAME` as
+/// `-o name` prints it.
+pub(super) fn stored_name(argument: &str) -> Option<&str> {
+    if !looks_like_path(argument) {
+        return Some(argument);
+    }
+    let name = argument.strip_prefix("design/")?;
+    (!looks_like_path(name) && !Path::new(argument).exists()).then_some(name)
+}
+
 /// The design that a command is about.
 #[derive(clap::Args, Debug)]
 pub(crate) struct DesignArgs {
@@ -173,9 +187,9 @@ impl DesignArgs {
             return Ok(Reference::Inline(self.source.load(cx, file).await?));
         }
         let name = self.design.clone().unwrap_or_default();
-        if !looks_like_path(&name) && self.source.repo.is_none() {
+        if let (Some(stored), None) = (stored_name(&name), &self.source.repo) {
             return Ok(Reference::Stored {
-                name,
+                name: stored.to_owned(),
                 version: self.version.clone(),
             });
         }
@@ -214,13 +228,23 @@ impl SchemaArgs {
             source::load_schemas(&self.schema_dir, &options, texts, cx.cancel.clone()).await;
         let mut schemas =
             loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
-        if let Some(cluster) = cluster
-            && let Some(context) = cluster.contexts(cx).first()
-        {
-            let kubeconfig = cluster.kubeconfig.as_deref();
-            let timeout = cx.request_timeout();
-            let model = model::of_cluster(kubeconfig, Some(context), timeout, |_, _| {}).await?;
-            schemas.model = Some(model::encode(&model.to_archive()));
+        let contexts = cluster.map(|cluster| cluster.contexts(cx));
+        match (cluster, contexts.as_deref()) {
+            (None, _) | (_, None | Some([])) => {}
+            (Some(cluster), Some([context])) => {
+                let kubeconfig = cluster.kubeconfig.as_deref();
+                let timeout = cx.request_timeout();
+                let progress = Progress::new(cx.terminal.clone());
+                let step = progress.step(format!("reading the schemas of {context}"));
+                let model = model::of_cluster(kubeconfig, Some(context), timeout, |_, _| {});
+                let model = cx.until_cancelled(model).await?;
+                step.done();
+                schemas.model = Some(model::encode(&model.to_archive()));
+            }
+            (_, Some(several)) => {
+                let message = format!("checked against one cluster at a time, not {several:?}");
+                return Err(Error::new(Code::Usage, message).hint("name one with --context"));
+            }
         }
         Ok(schemas)
     }
@@ -239,6 +263,18 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// The contexts, each looked up in the kubeconfig; the clusters are not asked.
+    ///
+    /// # Errors
+    /// When one of them isn't there.
+    pub(crate) fn known(&self, cx: &Context) -> Result<Vec<String>> {
+        let contexts = self.contexts(cx);
+        if !contexts.is_empty() {
+            model::find_contexts(self.kubeconfig.as_deref(), &contexts)?;
+        }
+        Ok(contexts)
+    }
+
     /// The contexts: flags, then `WEFT_CONTEXT`, then the clusters of the named context in use.
     pub(crate) fn contexts(&self, cx: &Context) -> Vec<String> {
         if !self.context.is_empty() {

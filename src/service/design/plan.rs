@@ -59,7 +59,7 @@ fn planned(
                 context: context.clone(),
                 api_version: resource.api_version.clone(),
                 kind: resource.kind.clone(),
-                namespace: resource.namespace.clone(),
+                namespace: resource.namespace.clone().unwrap_or_default(),
                 name: resource.name.clone(),
                 action: step.action,
                 ready: false,

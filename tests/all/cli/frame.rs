@@ -228,3 +228,50 @@ fn a_no_form_on_the_command_line_wins_over_the_environment() {
     let item = items.iter().find(|item| item["name"] == "no-input");
     assert_eq!(item.expect("the key")["value"], "false", "{run}");
 }
+
+#[test]
+fn what_o_name_prints_is_taken_as_a_name() {
+    let sandbox = Sandbox::with_shop();
+    let names = sandbox.run(["design", "list", "-o", "name"]).succeeds();
+    assert_eq!(names.stdout, "design/shop\n");
+    for verb in [
+        &["view"][..],
+        &["render"],
+        &["deploy", "--dry-run=client"],
+        &["delete", "--yes"],
+    ] {
+        sandbox
+            .run([&["design"], verb, &["design/shop"]].concat())
+            .succeeds();
+    }
+    sandbox
+        .run(["system", "context", "create", "staging"])
+        .succeeds();
+    sandbox
+        .run(["system", "context", "view", "context/staging"])
+        .succeeds();
+}
+
+#[test]
+fn a_context_that_no_kubeconfig_has_is_not_planned_for() {
+    let sandbox = Sandbox::with_shop();
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncontexts:\n- name: staging\n  context: {cluster: a, user: a}\n";
+    sandbox.write("kubeconfig", kubeconfig);
+    let deploy = |context| {
+        let arguments = [
+            "design",
+            "deploy",
+            "shop",
+            "--dry-run=client",
+            "--kubeconfig",
+        ];
+        sandbox.run(
+            arguments
+                .iter()
+                .chain(&["kubeconfig", "--context", context]),
+        )
+    };
+    deploy("staging").succeeds();
+    let run = deploy("stagin").fails(5, "E0502");
+    assert!(run.stderr.contains("did you mean \"staging\"?"), "{run}");
+}

@@ -2,7 +2,7 @@
 
 use super::ContextChange;
 use crate::{
-    commands::{DryRun, Outcome, completion, confirm},
+    commands::{DryRun, Outcome, completion, confirm, name_of},
     config::edit::{Edit, edit},
     context::Context,
     error::Result,
@@ -16,7 +16,7 @@ use crate::{
 )]
 pub(super) struct Delete {
     /// The context
-    #[arg(add = completion::contexts())]
+    #[arg(add = completion::contexts(), value_parser = name_of("context"))]
     name: String,
     /// The context's name once more, where nobody can be asked
     #[arg(long, value_name = "NAME")]

@@ -2,7 +2,7 @@
 
 use super::ContextChange;
 use crate::{
-    commands::{DryRun, Outcome, completion},
+    commands::{DryRun, Outcome, completion, name_of},
     config::edit::{Edit, edit},
     context::Context,
     error::Result,
@@ -15,7 +15,7 @@ use crate::{
 )]
 pub(super) struct Switch {
     /// The context
-    #[arg(add = completion::contexts())]
+    #[arg(add = completion::contexts(), value_parser = name_of("context"))]
     name: String,
     #[command(flatten)]
     dry_run: DryRun,

@@ -2,7 +2,7 @@
 
 use super::ContextView;
 use crate::{
-    commands::{Outcome, completion},
+    commands::{Outcome, completion, name_of},
     context::Context,
     error::{Code, Error, Result},
 };
@@ -14,7 +14,7 @@ use crate::{
 )]
 pub(super) struct ViewOne {
     /// The context
-    #[arg(add = completion::contexts())]
+    #[arg(add = completion::contexts(), value_parser = name_of("context"))]
     name: Option<String>,
 }
 

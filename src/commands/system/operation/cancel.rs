@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     api::operation::{CancelOperation, Operation, State, ViewOperation},
-    commands::{DryRun, Outcome, completion},
+    commands::{DryRun, Outcome, completion, name_of},
     context::Context,
     error::Result,
     output::{Human, View},
@@ -17,7 +17,7 @@ use crate::{
 )]
 pub(super) struct Cancel {
     /// Its id
-    #[arg(add = completion::operations())]
+    #[arg(add = completion::operations(), value_parser = name_of("operation"))]
     id: String,
     #[command(flatten)]
     dry_run: DryRun,

@@ -2,7 +2,7 @@
 
 use crate::{
     api::operation::ViewOperation,
-    commands::{Outcome, completion},
+    commands::{Outcome, completion, name_of},
     context::Context,
     error::Result,
 };
@@ -14,7 +14,7 @@ use crate::{
 )]
 pub(super) struct ViewOne {
     /// Its id
-    #[arg(add = completion::operations())]
+    #[arg(add = completion::operations(), value_parser = name_of("operation"))]
     id: String,
 }
 
