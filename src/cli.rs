@@ -276,7 +276,7 @@ fn run(arguments: &[OsString]) -> i32 {
             let outcome = runtime.block_on(async {
                 let signals = (!at_once)
                     .then(|| crate::context::watch_signals(cx.cancel.clone(), cx.signal.clone()));
-                let outcome = until_interrupted(cli.command.run(&cx), &cx).await;
+                let outcome = Box::pin(until_interrupted(cli.command.run(&cx), &cx)).await;
                 cx.finish().await;
                 if let Some(signals) = signals {
                     signals.abort();

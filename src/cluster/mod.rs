@@ -2,29 +2,46 @@
 //!
 //! Relies on kube-rs for kubeconfig, credentials and TLS. Every call has a deadline and a bound on what it reads,
 //! and its errors name the context, the path and the cause, never a credential.
+//!
+//! [`Kinds`] is what a cluster serves, [`Objects`] are the verbs on any object of it, and [`Objects::watch`] follows
+//! them. All three send JSON through one client over HTTP/1.1 connections that are kept: see `request`.
 
+mod discovery;
+mod object;
 mod openapi;
+mod problem;
+mod request;
+mod retry;
+mod watch;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use kube::client::{AuthError, Body, Client};
+use http::StatusCode;
+use kube::client::{AuthError, Client};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub use self::discovery::{Broken, KindRef, Kinds};
+pub use self::object::{
+    Access, Delete, Deletion, Listed, Objects, Propagation, Question, Reply, Selector, Validation,
+    Write,
+};
 pub use self::openapi::Progress;
+pub use self::problem::{Cause as FieldCause, Conflict, Missing, ObjectError, Problem, Verb};
+pub use self::retry::{Retry, Retrying};
+pub use self::watch::Event;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Longest time without a byte.
-const IDLE: Duration = Duration::from_secs(30);
+/// How many requests of a cluster are under way at a time, wherever nothing else is said.
+const CONCURRENCY: usize = 16;
 /// Longest time for a credential plug-in.
 const PLUGIN: Duration = Duration::from_mins(1);
 /// Longest message of a server or plug-in that is repeated, in characters.
@@ -247,6 +264,8 @@ pub struct Cluster {
     deadline: Duration,
     /// The credential plug-in, if there is one.
     plugin: Option<String>,
+    /// One permit per request under way; watches need none.
+    flights: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Cluster {
@@ -308,8 +327,10 @@ impl Cluster {
     ) -> Result<Self, ClusterError> {
         let (context, mut config) = configure(kubeconfig, context).await?;
         config.connect_timeout = Some(CONNECT.min(deadline));
-        config.read_timeout = Some(IDLE.min(deadline));
-        config.reset_reader_on_write = true;
+        // Silence is bounded per call, since a watch may be silent for longer than an answer may take.
+        config.read_timeout = None;
+        // It would repeat what may have been done, a create for one; `retry` knows which calls may be repeated.
+        config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let server = address(&config.cluster_url);
         // Plug-ins run, and block, while the client is made.
@@ -340,7 +361,16 @@ impl Cluster {
             server,
             deadline,
             plugin,
+            flights: Arc::new(Semaphore::new(CONCURRENCY)),
         })
+    }
+
+    /// Changes how many requests are under way at a time; clones made before keep their number.
+    #[must_use]
+    pub fn with_concurrency(mut self, requests: usize) -> Self {
+        let requests = requests.clamp(1, Semaphore::MAX_PERMITS);
+        self.flights = Arc::new(Semaphore::new(requests));
+        self
     }
 
     /// Returns the name of the kubeconfig's context.
@@ -361,67 +391,6 @@ impl Cluster {
     /// Returns the client for other calls.
     pub const fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// Gets a path as JSON, reading at most `limit` bytes.
-    async fn get(&self, path: &str, accept: &str, limit: usize) -> Result<Value, ClusterError> {
-        let fetched = timeout(self.deadline, self.fetch(path, accept, limit)).await;
-        let bytes = fetched.unwrap_or_else(|_| Err(self.timed_out(path)))?;
-        serde_json::from_slice(&bytes).map_err(|error| self.malformed(path, error))
-    }
-
-    async fn fetch(&self, path: &str, accept: &str, limit: usize) -> Result<Bytes, ClusterError> {
-        let request = Request::get(path)
-            .header(header::ACCEPT, accept)
-            .body(Body::empty())
-            .map_err(|error| self.malformed(path, error))?;
-        let response = self
-            .client
-            .send(request)
-            .await
-            .map_err(|error| match error {
-                kube::Error::Service(source) => self.unreachable(path, source),
-                kube::Error::HyperError(source) => self.unreachable(path, source.into()),
-                other => credentials(self.context.clone(), self.plugin.as_deref(), other),
-            })?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), limit).collect().await;
-        let bytes = match body {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(ClusterError::TooLarge {
-                    context: self.context.clone(),
-                    path: path.to_owned(),
-                    limit,
-                });
-            }
-            Err(error) => return Err(self.unreachable(path, error)),
-        };
-        if status.is_success() {
-            Ok(bytes)
-        } else {
-            Err(self.refused(path, status, &bytes))
-        }
-    }
-
-    fn timed_out(&self, path: &str) -> ClusterError {
-        ClusterError::Timeout {
-            context: self.context.clone(),
-            path: path.to_owned(),
-            after: self.deadline,
-        }
-    }
-
-    fn unreachable(&self, path: &str, source: Cause) -> ClusterError {
-        if is_timeout(&*source) {
-            return self.timed_out(path);
-        }
-        ClusterError::Unreachable {
-            context: self.context.clone(),
-            server: self.server.clone(),
-            path: path.to_owned(),
-            source,
-        }
     }
 
     fn malformed(&self, path: &str, source: impl Into<Cause>) -> ClusterError {

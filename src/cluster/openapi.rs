@@ -5,20 +5,20 @@ use futures::stream;
 use serde_json::Value;
 use weft_domain::model::{Model, ModelBuilder, ModelInfo};
 
+use super::request::JSON;
 use super::{Cluster, ClusterError};
 
 /// How many documents are fetched at a time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// Largest version or index, in bytes.
 const SMALL: usize = 4 << 20;
 /// Largest discovery or `OpenAPI` document, in bytes; the largest known one has 3 MB.
-const LARGE: usize = 64 << 20;
+pub(super) const LARGE: usize = 64 << 20;
 /// Most documents; a cluster with a thousand custom resource definitions has fewer.
-const DOCUMENTS: usize = 5_000;
+pub(super) const DOCUMENTS: usize = 5_000;
 
-const JSON: &str = "application/json";
 /// Discovery of everything in one answer, where the server has it.
-const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+pub(super) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
     application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
 /// What happens while a model is read.
@@ -168,7 +168,7 @@ fn skip(
 }
 
 /// Returns the paths of the groups and versions in an answer that has no more than their names.
-fn versions_of(document: &Value) -> Vec<String> {
+pub(super) fn versions_of(document: &Value) -> Vec<String> {
     let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
     match document.get("kind").and_then(Value::as_str) {
         Some("APIVersions") => list(document.get("versions"))

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +14,7 @@ use uuid::Uuid;
 
 use crate::component::{Component, Object};
 use crate::design::{Design, Error, flatten};
+use crate::merge_key::{item_name, naming};
 use crate::path::Path;
 use crate::resource::canonical_group;
 use crate::secret;
@@ -392,7 +392,7 @@ fn document(design: &Design) -> Value {
 }
 
 /// Compares two values, and adds what differs; secret values are masked.
-fn compare(old: &Value, new: &Value, place: String, changes: &mut Vec<FieldChange>) {
+pub(crate) fn compare(old: &Value, new: &Value, place: String, changes: &mut Vec<FieldChange>) {
     if old == new {
         // Items in another order are not equal, keys in another order are.
         return;
@@ -444,6 +444,10 @@ impl<'a> Side<'a> {
     }
 }
 
+fn real<'a>(items: &[Side<'a>]) -> impl Iterator<Item = &'a Value> + Clone {
+    items.iter().map(|item| item.real)
+}
+
 /// Recursion is bounded by the reader's depth.
 struct Walk<'a> {
     path: String,
@@ -459,7 +463,7 @@ impl Walk<'_> {
         if let (Some(old), Some(new)) = (old.object(), new.object()) {
             self.objects(old, new);
         } else if let (Some(old), Some(new)) = (old.items(), new.items()) {
-            match merge_key(key, &old, &new) {
+            match naming(key, &[real(&old), real(&new)]) {
                 Some(keys) => self.keyed(&old, &new, keys),
                 None => self.indexed(&old, &new),
             }
@@ -559,54 +563,6 @@ impl Walk<'_> {
             new: new.cloned(),
         });
     }
-}
-
-/// Returns the keys by which the items of a list are matched, if all have them and none has them twice.
-fn merge_key(list: &str, old: &[Side<'_>], new: &[Side<'_>]) -> Option<&'static [&'static str]> {
-    let candidates: &[&[&str]] = match list {
-        "ports" => &[
-            &["name"],
-            &["containerPort", "protocol"],
-            &["containerPort"],
-            &["port", "protocol"],
-            &["port"],
-        ],
-        "volumeMounts" => &[&["mountPath"]],
-        "volumeDevices" => &[&["devicePath"]],
-        "hostAliases" => &[&["ip"]],
-        "topologySpreadConstraints" => &[&["topologyKey", "whenUnsatisfiable"]],
-        "conditions" => &[&["type"]],
-        "ownerReferences" => &[&["uid"]],
-        "subjects" => &[&["kind", "namespace", "name"], &["kind", "name"]],
-        "paths" => &[&["path"]],
-        "matchExpressions" => &[&["key"]],
-        "relationships" => &[&["id"]],
-        _ => &[&["name"]],
-    };
-    let fits = |keys: &[&str], side: &[Side<'_>]| {
-        let mut seen = std::collections::HashSet::new();
-        side.iter()
-            .all(|item| item_name(item.real, keys).is_some_and(|name| seen.insert(name)))
-    };
-    let mut candidates = candidates.iter();
-    candidates
-        .find(|keys| fits(keys, old) && fits(keys, new))
-        .copied()
-}
-
-/// Returns what an item is called by its keys, as in `name=web`.
-fn item_name(item: &Value, keys: &[&str]) -> Option<String> {
-    let mut name = String::new();
-    for key in keys {
-        let comma = if name.is_empty() { "" } else { "," };
-        // Writing into a string does not fail.
-        let _ = match item.get(key)? {
-            Value::String(text) => write!(name, "{comma}{key}={text}"),
-            Value::Number(number) => write!(name, "{comma}{key}={number}"),
-            _ => return None,
-        };
-    }
-    Some(name)
 }
 
 #[cfg(test)]

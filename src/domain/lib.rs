@@ -4,10 +4,12 @@
 //!
 //! * [`yaml`], [`path`], [`duration`], [`near`]: texts, places in them, near misses.
 //! * [`source`]: what an argument names, and the bundle of texts that is read from it.
-//! * [`design`], [`component`], [`secret`], [`diff`]: designs, their secrets and differences.
+//! * [`design`], [`component`], [`secret`], [`diff`], [`overlay`]: designs, their secrets, differences and variants.
 //! * [`compose`], [`export`]: Compose files in; manifests, charts, kustomizations, packages out.
 //! * [`model`], [`schema`]: what a cluster serves, and whether an object fits it.
 //! * [`resource`], [`reference`](mod@reference), [`check`], [`graph`], [`plan`]: from manifests to an ordered plan.
+//! * [`readiness`], [`ownership`]: what a live object waits for, and who owns its fields.
+//! * [`inventory`]: what is kept in the cluster about a resource set.
 
 pub mod base64;
 pub mod check;
@@ -18,10 +20,15 @@ pub mod diff;
 pub mod duration;
 pub mod export;
 pub mod graph;
+pub mod inventory;
+mod merge_key;
 pub mod model;
 pub mod near;
+pub mod overlay;
+pub mod ownership;
 pub mod path;
 pub mod plan;
+pub mod readiness;
 pub mod reference;
 pub mod resource;
 pub mod schema;

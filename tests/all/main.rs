@@ -12,6 +12,7 @@
 mod bad_input;
 mod cli;
 mod cluster;
+mod cluster_verbs;
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod faults;
