@@ -93,7 +93,7 @@ const GRACE: Duration = Duration::from_secs(15);
 #[derive(Subcommand, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one value per process")]
 pub enum Command {
-    /// Import, check, compare, plan and export designs
+    /// Import, check, compare, deploy and export designs
     Design(design::Design),
     /// Models: what is known of a technology
     Model(model::Model),
@@ -350,6 +350,9 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 
 fn deliver(cx: &Context, outcome: &Outcome) -> Result<i32> {
     let delivered = outcome.print(&cx.format, &cx.terminal)?;
+    if let Some(error) = outcome.error() {
+        return Err(error.clone());
+    }
     if let (Delivered::All, Some(hint)) = (delivered, outcome.next()) {
         cx.terminal.hint(hint);
     }

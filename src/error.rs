@@ -132,6 +132,15 @@ impl Error {
         self
     }
 
+    /// Adds the context and the object, where none is known yet.
+    #[must_use]
+    pub fn in_context(mut self, context: &str, object: &impl fmt::Display) -> Self {
+        let place = &mut self.0.place;
+        place.context.get_or_insert_with(|| context.to_owned());
+        place.object.get_or_insert_with(|| object.to_string());
+        self
+    }
+
     /// Adds a cause, outermost first.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
@@ -184,6 +193,15 @@ impl Error {
     #[must_use]
     pub fn undecided(mut self) -> Self {
         self.0.undecided = true;
+        self
+    }
+
+    /// Leads other errors, whatever their kinds: it says what they are together.
+    #[must_use]
+    pub fn along_with(mut self, mut other: Error) -> Self {
+        let more = std::mem::take(&mut other.0.more);
+        self.0.more.push(other);
+        self.0.more.extend(more);
         self
     }
 
@@ -320,7 +338,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 /// The JSON form of an error, on stderr under `-o json` and as the body of a refused request.
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Error")]
 pub struct Body {

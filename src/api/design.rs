@@ -8,6 +8,7 @@ use super::{endpoints, operation::Started};
 pub use weft_domain::{
     check::Finding,
     diff::{FieldChange, ResourceChange},
+    ownership::FieldDrift,
     plan::{Action, Summary, Wait},
 };
 
@@ -229,7 +230,7 @@ pub struct DeleteResult {
 }
 
 /// Where the schemas come from, beside the built-in model and the design's own CRDs.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Schemas {
     /// Files of CRDs and JSON schemas, read by the caller.
@@ -294,7 +295,7 @@ pub struct PlanDesign {
 }
 
 /// A plan, or what was done of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeployResult {
     /// Name of the design.
@@ -302,8 +303,12 @@ pub struct DeployResult {
     /// Its version; absent for one that isn't stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `client`: nothing but the design was looked at.
+    /// `client`: nothing but the design was looked at; `plan`: the clusters were, too; `server`:
+    /// the API servers were asked whether they would take it. Empty when it was done.
     pub dry_run: String,
+    /// The revision that the clusters keep of it; absent where nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
     /// The kubeconfig contexts.
     pub contexts: Vec<String>,
     /// How many resources have which action.
@@ -315,6 +320,37 @@ pub struct DeployResult {
     /// What could not be mapped, or was left out.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What went wrong; what was done all the same is in `resources`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+    /// By context, what tells this plan from another.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub fingerprints: std::collections::BTreeMap<String, String>,
+    /// Something has failed for good, and was not waited for any longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+    /// How long was waited in vain, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed_out_seconds: Option<f64>,
+}
+
+impl DeployResult {
+    /// Adds what was done in another cluster.
+    pub fn join(&mut self, other: Self) {
+        self.contexts.extend(other.contexts);
+        self.resources.extend(other.resources);
+        self.failures.extend(other.failures);
+        self.fingerprints.extend(other.fingerprints);
+        self.failed |= other.failed;
+        self.timed_out_seconds = self.timed_out_seconds.or(other.timed_out_seconds);
+        self.revision = self.revision.max(other.revision);
+        for warning in other.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        self.summary = Summary::of(self.resources.iter().map(|resource| resource.action));
+    }
 }
 
 /// A resource of a plan.
@@ -337,12 +373,21 @@ pub struct PlannedResource {
     pub action: Action,
     /// Whether it is ready; `false` in a client dry run, which sees no cluster.
     pub ready: bool,
-    /// Why the action, or what is missing for readiness.
+    /// Why the action.
     pub reason: String,
+    /// What is missing for readiness; empty where nothing is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waiting_for: String,
     /// The level: resources of one level are written side by side.
     pub level: u32,
     /// What must be reached before it is written.
     pub waits: Vec<Wait>,
+    /// The fields that change; values of Secrets are masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldDrift>,
+    /// Whether the API server could not be asked, because the namespace or kind comes with the design.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_checked_by_server: bool,
 }
 
 /// Turns a design into files.

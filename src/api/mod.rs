@@ -4,6 +4,7 @@
 //! call, the server's route and the test that every route is visited all come from it. Nothing
 //! here knows an HTTP library or the store.
 
+pub mod deploy;
 pub mod design;
 pub mod operation;
 pub mod system;

@@ -76,6 +76,7 @@ pub struct Outcome {
     view: Option<Box<dyn Printable>>,
     exit: i32,
     next: Option<String>,
+    error: Option<Error>,
 }
 
 impl<V: View + Send + 'static> From<V> for Outcome {
@@ -84,6 +85,7 @@ impl<V: View + Send + 'static> From<V> for Outcome {
             view: Some(Box::new(view)),
             exit: 0,
             next: None,
+            error: None,
         }
     }
 }
@@ -95,6 +97,7 @@ impl Outcome {
             view: None,
             exit: 0,
             next: None,
+            error: None,
         }
     }
 
@@ -110,6 +113,18 @@ impl Outcome {
     pub fn then(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
+    }
+
+    /// Ends with an error, though there is something to print: what was done all the same.
+    #[must_use]
+    pub fn but(mut self, error: Error) -> Self {
+        self.error = Some(error);
+        self
+    }
+
+    /// The error that it ends with.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
     }
 
     /// The exit code.

@@ -7,6 +7,15 @@
 //! depend on them and when their backends are ready: until then nothing can be refused because a
 //! webhook doesn't answer yet.
 
+mod changes;
+#[cfg(test)]
+mod cluster_tests;
+mod decide;
+mod immutable;
+mod observation;
+mod prune;
+mod standing;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -14,11 +23,18 @@ use serde_json::Value;
 
 use crate::check::{Finding, Rule, definitions};
 use crate::graph::{CycleError, Graph, Order, Strength};
+use crate::inventory::Member;
+use crate::ownership::{FieldConflict, FieldDrift, Owner};
 use crate::reference::{Workloads, collect};
 use crate::resource::{
     Creation, DEPENDS_ON, Resource, ResourceId, ResourceSet, dig, is_built_in_group,
     split_api_version,
 };
+
+use self::decide::Decider;
+pub use self::decide::outgoing;
+pub use self::observation::{Checked, Content, Observation, Options};
+pub use self::standing::{ADOPTED, ORIGIN};
 
 /// What is done to an object.
 #[derive(
@@ -116,6 +132,8 @@ pub enum Until {
     Available,
     /// Whatever ready means for the kind.
     Ready,
+    /// Nothing of that name any more.
+    Gone,
 }
 
 impl fmt::Display for Until {
@@ -125,6 +143,7 @@ impl fmt::Display for Until {
             Self::Established => "Established and discoverable",
             Self::Available => "Available",
             Self::Ready => "Ready",
+            Self::Gone => "Gone",
         })
     }
 }
@@ -155,6 +174,8 @@ pub enum Why {
     WebhookBackend,
     /// The object says that it depends on it.
     DependsOn,
+    /// It is the object itself, which is being deleted.
+    Terminating,
 }
 
 impl fmt::Display for Why {
@@ -165,6 +186,7 @@ impl fmt::Display for Why {
             Self::ApiService => "it serves the kind",
             Self::WebhookBackend => "it answers the webhook",
             Self::DependsOn => "the object depends on it",
+            Self::Terminating => "it is being deleted",
         })
     }
 }
@@ -193,16 +215,14 @@ pub struct Wait {
 }
 
 /// What is done to one resource.
-#[derive(
-    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// The resource.
     pub id: ResourceId,
-    /// Its place in the set.
+    /// Its place in the set; a member that is no longer desired has none, nor has what was read again.
     #[serde(skip)]
-    pub index: usize,
+    pub index: Option<usize>,
     /// Its level, from 1: everything that it needs has a lower one.
     pub level: usize,
     /// What is done.
@@ -212,6 +232,130 @@ pub struct Step {
     pub waits: Vec<Wait>,
     /// Why just this is done.
     pub reason: String,
+    /// The fields that change, as far as that is known before. Values of Secrets are masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldDrift>,
+    /// What the object must still be when it is written; without one it must not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precondition: Option<Precondition>,
+    /// Whether fields are taken from others. Only ever together with the precondition, so that nothing
+    /// else is taken than what was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// The tools whose fields are made ours before the write, as an adoption does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrate: Vec<String>,
+    /// Whether a dry run on the server says nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_checked_by_server: bool,
+    /// What must be found out before this can be relied on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<Need>,
+    /// Why nothing at all may be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocking: Option<Refusal>,
+    /// The member that it is once it is written, of a desired one that isn't refused. Its uid is that of
+    /// the object that was seen; none of what is created, which the answer to the write tells.
+    #[serde(skip)]
+    pub member: Option<Member>,
+}
+
+impl Step {
+    /// Makes a step that creates.
+    fn new(id: ResourceId, index: Option<usize>, level: usize) -> Self {
+        Self {
+            id,
+            index,
+            level,
+            action: Action::Created,
+            waits: Vec::new(),
+            reason: String::new(),
+            changes: Vec::new(),
+            precondition: None,
+            force: false,
+            migrate: Vec::new(),
+            not_checked_by_server: false,
+            need: None,
+            blocking: None,
+            member: None,
+        }
+    }
+
+    fn refuse(&mut self, reason: String, refusal: Refusal) {
+        self.action = Action::Failed;
+        self.reason = reason;
+        self.blocking = Some(refusal);
+        self.member = None;
+        self.migrate.clear();
+    }
+}
+
+/// Which object, in which state, a write means.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Precondition {
+    /// Its uid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Its version as seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+}
+
+impl Precondition {
+    /// Reads a live object.
+    pub fn of(live: &Value) -> Self {
+        let text = |key| dig(live, &["metadata", key]).and_then(Value::as_str);
+        Self {
+            uid: text("uid").map(str::to_owned),
+            resource_version: text("resourceVersion").map(str::to_owned),
+        }
+    }
+}
+
+/// What must be found out before a step can be relied on.
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(tag = "need", rename_all = "camelCase")]
+pub enum Need {
+    /// What the server answers to a dry run of the write: only it can compare.
+    Check {
+        /// The fields in question.
+        places: Vec<String>,
+    },
+    /// What lives in the namespace, or is of the kind.
+    Contents,
+}
+
+/// Why an object may not be written.
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(tag = "refusal", rename_all = "camelCase")]
+pub enum Refusal {
+    /// It belongs to another set.
+    OwnedBySet {
+        /// The id of that.
+        set: String,
+    },
+    /// It exists without us.
+    Exists {
+        /// Who wrote it.
+        owners: Vec<Owner>,
+    },
+    /// It would have to be created anew.
+    Immutable {
+        /// The fields that cannot be changed.
+        fields: Vec<String>,
+    },
+    /// Others hold fields that would change.
+    Conflict {
+        /// Who holds which.
+        conflicts: Vec<FieldConflict>,
+    },
 }
 
 /// How many steps do what.
@@ -273,14 +417,20 @@ impl Summary {
 
 /// What is to be done, in order.
 #[derive(
-    Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The steps by level, then by kind and id.
+    /// The steps by level, then by kind and id: those of desired objects in the order of writing, then
+    /// those of members that are no longer desired, what others need last. What a level removes is to be
+    /// gone before the next one begins.
     pub steps: Vec<Step>,
     /// What looks wrong about the order.
     pub warnings: Vec<Finding>,
+    /// The members that are no longer desired and don't exist, or aren't ours any more: for
+    /// [`Parent::shrink`](crate::inventory::Parent::shrink).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<ResourceId>,
 }
 
 impl Plan {
@@ -294,17 +444,44 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         Summary::of(self.steps.iter().map(|step| step.action))
     }
+
+    /// Returns what only the server can compare: each needs a dry run of its write, and a new plan.
+    pub fn needs_check(&self) -> Vec<ResourceId> {
+        self.needs(|need| matches!(need, Need::Check { .. }))
+    }
+
+    /// Returns the namespaces and definitions whose contents must be known to remove them: list these,
+    /// and plan again.
+    pub fn needs_contents(&self) -> Vec<ResourceId> {
+        self.needs(|need| matches!(need, Need::Contents))
+    }
+
+    fn needs(&self, is_asked: impl Fn(&Need) -> bool) -> Vec<ResourceId> {
+        let steps = self.steps.iter();
+        let steps = steps.filter(|step| step.need.as_ref().is_some_and(&is_asked));
+        steps.map(|step| step.id.clone()).collect()
+    }
+
+    /// Returns why nothing may be written, with the object of each reason; nothing when all is well.
+    pub fn refusals(&self) -> impl Iterator<Item = (&Step, &Refusal)> {
+        let steps = self.steps.iter();
+        steps.filter_map(|step| Some((step, step.blocking.as_ref()?)))
+    }
+
+    /// Returns the desired members, for [`Parent::grow`](crate::inventory::Parent::grow).
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.steps.iter().filter_map(|step| step.member.as_ref())
+    }
 }
 
 /// What is known of the world when a plan is made.
-///
-/// Applying to a cluster adds a variant with the live objects and with what is ours of them; the
-/// match in [`plan`] is the place where each action is then decided.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Observed {
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Observed<'a> {
     /// Nothing was looked at: every object is taken as new, as in a client-side dry run.
     #[default]
     Nothing,
+    /// What was seen of a cluster, and what is allowed there.
+    Cluster(&'a Observation, Options),
 }
 
 /// Explicit dependencies that go in a circle; nothing can be planned.
@@ -333,11 +510,15 @@ fn circle(cycle: &[ResourceId]) -> String {
 /// # Errors
 /// When explicit dependencies, namespaces and definitions go in a circle. Circles of references are
 /// broken instead, since references only order the writes.
-pub fn plan(desired: &ResourceSet, observed: &Observed) -> Result<Plan, DependencyCycle> {
+pub fn plan(desired: &ResourceSet, observed: &Observed<'_>) -> Result<Plan, DependencyCycle> {
     let builder = Builder::new(desired);
     let order = builder.graph.order();
     let order = order.map_err(|error| builder.cycle(&error))?;
     let (mut waits, warnings) = builder.waits(&order);
+    let decider = match observed {
+        Observed::Nothing => None,
+        Observed::Cluster(seen, options) => Some(Decider::new(seen, *options)),
+    };
     let mut steps = Vec::with_capacity(desired.len());
     let (mut level, mut last) = (0, 0);
     for node in order.nodes {
@@ -349,23 +530,27 @@ pub fn plan(desired: &ResourceSet, observed: &Observed) -> Result<Plan, Dependen
             last = order.level[node];
             level += 1;
         }
-        let (action, reason) = match (observed, resource.policies.creation) {
-            (Observed::Nothing, Creation::WhenNeeded) => (Action::Created, "new"),
-            (Observed::Nothing, Creation::Once) => (
-                Action::Created,
-                "new, and left alone from then on (creation policy Once)",
-            ),
-        };
-        steps.push(Step {
-            id: resource.id.clone(),
-            index: builder.nodes[node],
-            level,
-            action,
-            waits: std::mem::take(&mut waits[node]),
-            reason: reason.to_owned(),
-        });
+        let mut step = Step::new(resource.id.clone(), Some(builder.nodes[node]), level);
+        step.waits = std::mem::take(&mut waits[node]);
+        match &decider {
+            None if resource.policies.creation == Creation::Once => {
+                "new, and left alone from then on (creation policy Once)"
+                    .clone_into(&mut step.reason);
+            }
+            None => "new".clone_into(&mut step.reason),
+            Some(decider) => decider.decide(resource, &mut step),
+        }
+        steps.push(step);
     }
-    Ok(Plan { steps, warnings })
+    let mut plan = Plan {
+        steps,
+        warnings,
+        gone: Vec::new(),
+    };
+    if let Observed::Cluster(seen, options) = observed {
+        prune::leftovers(&mut plan, desired, seen, *options);
+    }
+    Ok(plan)
 }
 
 /// The place of a kind among those of its level; unknown kinds come after the workloads.
@@ -953,7 +1138,7 @@ mod tests {
         let steps = |lines: &[&str]| {
             let mut steps = planned(lines).steps;
             for step in &mut steps {
-                step.index = 0;
+                step.index = None;
             }
             steps
         };

@@ -135,6 +135,10 @@ pub const IGNORE_FIELDS: &str = "weftctl.dev/ignore-fields";
 pub const WAIT: &str = "weftctl.dev/wait";
 /// The annotation of [`Policies::deadline`].
 pub const DEADLINE: &str = "weftctl.dev/deadline";
+/// The annotation of [`Policies::adopt`].
+pub const ADOPT: &str = "weftctl.dev/adopt";
+/// The annotation of [`Policies::replace`].
+pub const REPLACE: &str = "weftctl.dev/replace";
 /// The annotation of explicit dependencies: `[group/]Kind/[namespace/]name` with commas between.
 pub const DEPENDS_ON: &str = "weftctl.dev/depends-on";
 
@@ -148,6 +152,8 @@ const ANNOTATIONS: &[&str] = &[
     IGNORE_FIELDS,
     WAIT,
     DEADLINE,
+    ADOPT,
+    REPLACE,
     DEPENDS_ON,
 ];
 
@@ -213,6 +219,12 @@ pub struct Policies {
     pub wait: bool,
     /// How long it may take to become ready, where that differs from the rest.
     pub deadline: Option<Duration>,
+    /// Whether it is taken over where it exists without us.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Whether it is deleted and created anew where it cannot be changed.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 impl Default for Policies {
@@ -225,6 +237,8 @@ impl Default for Policies {
             ignore_fields: Vec::new(),
             wait: true,
             deadline: None,
+            adopt: false,
+            replace: false,
         }
     }
 }
@@ -289,9 +303,15 @@ impl Policies {
             ];
             choose(value, &choices).map(|chosen| policies.patch = chosen)
         });
+        let choices = [("true", true), ("false", false)];
         set(WAIT, &mut |value| {
-            let choices = [("true", true), ("false", false)];
             choose(value, &choices).map(|chosen| policies.wait = chosen)
+        });
+        set(ADOPT, &mut |value| {
+            choose(value, &choices).map(|chosen| policies.adopt = chosen)
+        });
+        set(REPLACE, &mut |value| {
+            choose(value, &choices).map(|chosen| policies.replace = chosen)
         });
         set(IGNORE_FIELDS, &mut |value| {
             let paths = value.split(',').map(|path| field_path(path.trim()));
@@ -532,6 +552,11 @@ impl ResourceSet {
     /// Returns one by its place.
     pub fn get(&self, index: usize) -> Option<&Resource> {
         self.resources.get(index)
+    }
+
+    /// Returns one by its id.
+    pub fn by_id(&self, id: &ResourceId) -> Option<&Resource> {
+        self.get(self.position(id.as_str())?)
     }
 
     /// Returns the place of one by its id.
@@ -1462,7 +1487,7 @@ mod tests {
             "name: a, annotations: {weftctl.dev/creation-policy: Once, \
              weftctl.dev/deletion-policy: Retain, weftctl.dev/conflict-policy: Force, \
              weftctl.dev/patch-strategy: replace, weftctl.dev/wait: 'false', \
-             weftctl.dev/deadline: 1m30s, \
+             weftctl.dev/deadline: 1m30s, weftctl.dev/adopt: 'true', weftctl.dev/replace: 'true', \
              weftctl.dev/ignore-fields: '$.spec.replicas, metadata.annotations[\"a.b/c\"],x[0].y[*]'}",
         );
         let (set, findings) = read(&text, None);
@@ -1483,6 +1508,8 @@ mod tests {
                 ignore_fields: fields.map(str::to_owned).to_vec(),
                 wait: false,
                 deadline: Some(Duration::from_secs(90)),
+                adopt: true,
+                replace: true,
             })
         );
     }
@@ -1518,6 +1545,8 @@ mod tests {
                 "\"x\", which is not apply, merge or replace",
             ),
             ("wait", "yes", "\"yes\", which is not true or false"),
+            ("adopt", "1", "\"1\", which is not true or false"),
+            ("replace", "yes", "\"yes\", which is not true or false"),
             (
                 "deadline",
                 "5",

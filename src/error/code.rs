@@ -423,6 +423,58 @@ codes! {
         "the cause quotes the answer",
         "weftctl model generate kubernetes --context dev --to dev.model.gz";
 
+    510 OwnedBySet Conflict: "an object belongs to another set",
+        "The object carries the part-of label of another set. Two designs that write one object would take its fields from each other, so this is refused whatever is forced.",
+        "undeploy or release it there first, or rename the object here",
+        "weftctl design release other-design --yes";
+    511 NotOurs Conflict: "an object exists that is not ours",
+        "An object of that name is in the cluster, and was not written by this design. Nothing was changed.",
+        "take it over with --adopt, or rename the object",
+        "weftctl design deploy shop --adopt";
+    512 Immutable Conflict: "a field cannot be changed",
+        "Kubernetes does not let this field change once the object exists. Nothing was changed.",
+        "delete and create it anew with --replace, or leave the field as it is",
+        "weftctl design deploy shop --replace";
+    513 FieldConflict Conflict: "a field is owned by another manager",
+        "Another field manager holds the field with another value (server-side apply).",
+        "drop the field from the design, or take it over with --force-conflicts",
+        "weftctl design deploy shop --force-conflicts";
+    514 PlanChanged Conflict (retryable): "the cluster has changed since the plan was shown",
+        "What would be done now is not what was shown, so nothing was done.",
+        "look at the plan again, and run the command again",
+        "weftctl design plan shop";
+    515 SetLocked Conflict (retryable): "another run works on the set",
+        "A lease in the cluster keeps two runs from interleaving. It ends by itself when its holder dies.",
+        "wait for the other run to end",
+        "weftctl design status shop";
+    516 ForeignSet Conflict: "what the cluster keeps of the set cannot be used",
+        "The inventory or a revision in the cluster was written by another tool, by a newer version, or is damaged.",
+        "look at the object that is named; move it away if nothing needs it",
+        "weftctl design status shop";
+    517 SetNotFound NotFound: "the design is not deployed there",
+        "The cluster keeps no inventory of a design of that name in that namespace.",
+        "name its namespace with -n, or deploy it",
+        "weftctl design deploy shop";
+    518 NotReady Timeout: "something is not ready",
+        "What was written did not become ready in time, or has failed. The reasons stand beside each object.",
+        "mend what the object waits for, then run the command again",
+        "weftctl design status shop";
+    519 NotGone Timeout: "something was not gone in time",
+        "A deleted object is still there, because finalizers or dependents hold it.",
+        "let whoever owns the finalizer finish, then run the command again",
+        "weftctl design undeploy shop --yes";
+    520 ObjectNotFound NotFound: "an object is not there",
+        "The object was not found in the cluster.",
+        "look what there is, and run the command again",
+        "weftctl design status shop";
+    521 ObjectRefused Input: "the API server refuses an object",
+        "The object breaks the rules of its kind, or an admission webhook or policy denied it.",
+        "mend what the message names",
+        "weftctl design validate shop";
+    522 Partial Partial: "a part of it is done",
+        "Some objects are as they should be and others are not; what was done is recorded, and a rerun goes on from there.",
+        "mend what failed, then run the command again",
+        "weftctl design deploy shop";
     600 ConfigBad Input: "a configuration file is malformed",
         "A key is unknown, has the wrong type, or may not stand in this file.",
         "mend the file at that position",

@@ -7,7 +7,7 @@ use weft_domain::{
 
 use super::{Code, Error, Place};
 use crate::{
-    cluster::ClusterError,
+    cluster::{ClusterError, Conflict, ObjectError, Problem},
     output::PrintError,
     service::source::{self, flag},
     store,
@@ -168,6 +168,35 @@ impl From<ClusterError> for Error {
         let mapped = Self::new(code, error.to_string()).at(Place {
             file: error.kubeconfig().map(|path| path.display().to_string()),
             context: error.context().map(str::to_owned),
+            ..Place::default()
+        });
+        match std::error::Error::source(&error) {
+            Some(cause) => mapped.because_of(cause),
+            None => mapped,
+        }
+    }
+}
+
+impl From<ObjectError> for Error {
+    fn from(error: ObjectError) -> Self {
+        let code = match error.problem.decisive() {
+            Problem::Conflict {
+                conflict: Conflict::Fields,
+                ..
+            } => Code::FieldConflict,
+            Problem::Conflict { .. } | Problem::Gone { .. } => Code::PlanChanged,
+            Problem::Invalid { .. }
+            | Problem::Rejected { .. }
+            | Problem::Refused { .. }
+            | Problem::Address { .. } => Code::ObjectRefused,
+            Problem::Unauthorized { .. } | Problem::Forbidden { .. } => Code::ClusterDenied,
+            Problem::NotFound { .. } => Code::ObjectNotFound,
+            Problem::Timeout { .. } => Code::TimedOut,
+            _ => Code::ClusterUnreachable,
+        };
+        let mapped = Self::new(code, error.to_string()).at(Place {
+            context: Some(error.context.clone()),
+            object: Some(error.object.clone()),
             ..Place::default()
         });
         match std::error::Error::source(&error) {

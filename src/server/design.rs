@@ -2,11 +2,12 @@
 
 use super::Routes;
 use crate::{
+    api::deploy::{DeployDesign, ListRevisions, ReadSet},
     api::design::{
         DeleteDesign, DiffDesigns, ImportDesign, InspectDesign, ListDesigns, PlanDesign,
         RenderDesign, ValidateDesign, ViewDesign,
     },
-    service::{Services, design},
+    service::{Services, deploy, design},
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -31,6 +32,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         })
         .on(|services: Services, request: PlanDesign| async move {
             design::plan(&services, request).await
+        })
+        .on(|services: Services, request: DeployDesign| async move {
+            Ok(deploy::deploy(&services, request))
+        })
+        .on(|services: Services, request: ReadSet| async move {
+            deploy::status(&services, request).await
+        })
+        .on(|services: Services, request: ListRevisions| async move {
+            deploy::history(&services, request).await
         })
         .on(|services: Services, request: RenderDesign| async move {
             design::render(&services, request).await

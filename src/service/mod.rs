@@ -1,6 +1,7 @@
 //! The use cases. Handlers and local commands call in here; nothing in here knows a terminal,
 //! clap or axum. The store is opened by the first use that needs it.
 
+pub mod deploy;
 pub mod design;
 pub mod model;
 pub mod operation;

@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod cluster;
 mod cluster_verbs;
+mod deploy;
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod faults;

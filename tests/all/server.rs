@@ -450,6 +450,30 @@ fn every_route_is_visited() {
         ),
         visit(
             post,
+            "/designs/deploy",
+            "/designs/deploy",
+            Some(json!({})),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
+            "/designs/status",
+            "/designs/status",
+            Some(json!({ "name": "shop", "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
+            "/designs/history",
+            "/designs/history",
+            Some(json!({ "name": "shop", "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
             "/designs/inspect",
             "/designs/inspect",
             Some(json!({ "source": {

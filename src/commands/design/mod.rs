@@ -1,14 +1,21 @@
 //! `design`: what is to run, as one document.
 
+mod cluster;
 mod delete;
 mod deploy;
 mod diff;
 mod export;
+mod history;
 mod import;
 mod list;
+mod plan;
+mod release;
 mod render;
+mod rollback;
 mod search;
 pub(super) mod source;
+mod status;
+mod undeploy;
 mod validate;
 mod view;
 
@@ -25,7 +32,7 @@ use crate::{
 
 pub(super) use source::ClusterArgs;
 
-/// Import, check, compare, plan and export designs.
+/// Import, check, compare, deploy and export designs.
 #[derive(clap::Args, Debug)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Design {
@@ -41,7 +48,13 @@ enum Verb {
     View(view::ViewOne),
     Validate(validate::Validate),
     Diff(diff::Diff),
+    Plan(plan::Plan),
     Deploy(deploy::Deploy),
+    Status(status::Status),
+    History(history::History),
+    Rollback(rollback::Rollback),
+    Undeploy(undeploy::Undeploy),
+    Release(release::Release),
     Render(render::Render),
     Export(export::Export),
     Delete(delete::Delete),
@@ -57,7 +70,13 @@ impl Design {
             Verb::View(verb) => verb.run(cx).await,
             Verb::Validate(verb) => verb.run(cx).await,
             Verb::Diff(verb) => verb.run(cx).await,
+            Verb::Plan(verb) => verb.run(cx).await,
             Verb::Deploy(verb) => verb.run(cx).await,
+            Verb::Status(verb) => verb.run(cx).await,
+            Verb::History(verb) => verb.run(cx).await,
+            Verb::Rollback(verb) => verb.run(cx).await,
+            Verb::Undeploy(verb) => verb.run(cx).await,
+            Verb::Release(verb) => verb.run(cx).await,
             Verb::Render(verb) => verb.run(cx).await,
             Verb::Export(verb) => verb.run(cx).await,
             Verb::Delete(verb) => verb.run(cx).await,
@@ -66,7 +85,7 @@ impl Design {
 
     /// Whether the verb answers a question.
     pub fn is_predicate(&self) -> bool {
-        matches!(self.verb, Verb::Validate(_) | Verb::Diff(_))
+        matches!(self.verb, Verb::Validate(_) | Verb::Diff(_) | Verb::Plan(_))
     }
 
     /// The report formats that the verb has beside the common ones.
@@ -94,6 +113,8 @@ pub(super) fn kinds() -> Vec<schema::Kind> {
         schema::kind::<DeleteResult>(),
         schema::kind::<ValidationReport>(),
         schema::kind::<DeployResult>(),
+        schema::kind::<crate::api::deploy::DesignStatus>(),
+        schema::kind::<crate::api::deploy::RevisionList>(),
         schema::kind::<DesignDiff>(),
         schema::kind::<render::Rendered>(),
         schema::kind::<export::ExportResult>(),

@@ -269,6 +269,16 @@ impl ClusterArgs {
     /// When one of them isn't there.
     pub(crate) fn known(&self, cx: &Context) -> Result<Vec<String>> {
         let contexts = self.contexts(cx);
+        if !cx.config.get("server").is_empty() {
+            // The clusters are the server's.
+            return match &self.kubeconfig {
+                None => Ok(contexts),
+                Some(_) => Err(Error::new(
+                    Code::Usage,
+                    "--kubeconfig is a file of this machine, and --server acts on another",
+                )),
+            };
+        }
         if !contexts.is_empty() {
             model::find_contexts(self.kubeconfig.as_deref(), &contexts)?;
         }

@@ -3,13 +3,14 @@
 
 mod import;
 mod plan;
-mod read;
+pub(super) mod read;
 mod render;
 mod validate;
 
 pub use import::import;
 pub use plan::plan;
 pub use render::render;
+pub(super) use validate::Judged;
 pub use validate::validate;
 
 use weft_domain::{diff::designs, secret, source::Form};

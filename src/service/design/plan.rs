@@ -51,7 +51,7 @@ fn planned(
     let mut resources = Vec::with_capacity(plan.steps.len() * each.len());
     for context in each {
         for step in &plan.steps {
-            let Some(resource) = judged.set.get(step.index) else {
+            let Some(resource) = step.index.and_then(|index| judged.set.get(index)) else {
                 continue;
             };
             resources.push(PlannedResource {
@@ -66,6 +66,9 @@ fn planned(
                 reason: step.reason.clone(),
                 level: u32::try_from(step.level).unwrap_or(u32::MAX),
                 waits: step.waits.clone(),
+                waiting_for: String::new(),
+                changes: Vec::new(),
+                not_checked_by_server: false,
             });
         }
     }
@@ -80,5 +83,6 @@ fn planned(
         resources,
         warnings,
         notes: judged.notes,
+        ..DeployResult::default()
     })
 }

@@ -51,11 +51,12 @@ impl Loaded {
 }
 
 /// Manifests with their places.
-pub(super) struct Manifests {
+#[derive(Clone)]
+pub(in crate::service) struct Manifests {
     /// The design's name.
-    pub(super) name: String,
+    pub(in crate::service) name: String,
     /// The stored version; none for an inline design.
-    pub(super) version: Option<String>,
+    pub(in crate::service) version: Option<String>,
     /// The objects, each with file and line.
     pub(super) objects: Vec<(Value, Origin)>,
     /// Where to look lines and columns up.
@@ -76,7 +77,10 @@ pub(super) async fn design(services: &Services, reference: Reference) -> Result<
 }
 
 /// Reads the manifests of a design.
-pub(super) async fn manifests(services: &Services, reference: Reference) -> Result<Manifests> {
+pub(in crate::service) async fn manifests(
+    services: &Services,
+    reference: Reference,
+) -> Result<Manifests> {
     match reference {
         Reference::Stored { name, version } => {
             let loaded = stored(services, &name, version.as_deref()).await?;

@@ -7,7 +7,7 @@ use weft_domain::{
     check::{self, Finding, Severity},
     model::{Catalog, CustomKinds, Model},
     plan::{self, Observed},
-    resource::{DEPENDS_ON, Origin, ResourceSet, subject},
+    resource::{DEPENDS_ON, Origin, ResourceSet, Scope, subject},
     schema::Schema,
     yaml::{self, Limits},
 };
@@ -50,15 +50,15 @@ pub async fn validate(services: &Services, request: ValidateDesign) -> Result<Va
 const NAMESPACE: &str = "default";
 
 /// Manifests with all that was found about them.
-pub(super) struct Judged {
+pub(in crate::service) struct Judged {
     /// The resources.
-    pub(super) set: ResourceSet,
+    pub(in crate::service) set: ResourceSet,
     /// What was found, in the order of the texts.
-    pub(super) findings: Vec<Finding>,
+    pub(in crate::service) findings: Vec<Finding>,
     /// Name and version of the model that was checked against.
     pub(super) model: String,
     /// What was left out when the design or the schemas were read.
-    pub(super) notes: Vec<String>,
+    pub(in crate::service) notes: Vec<String>,
     places: read::Places,
 }
 
@@ -70,10 +70,22 @@ impl Judged {
         schemas: Schemas,
         namespace: Option<&str>,
     ) -> Result<Self> {
+        Self::for_cluster(manifests, schemas, namespace, &|_, _| None)
+    }
+
+    /// The same for a cluster, whose word on where a kind lives counts.
+    pub(in crate::service) fn for_cluster(
+        manifests: Manifests,
+        schemas: Schemas,
+        namespace: Option<&str>,
+        served: Scope<'_>,
+    ) -> Result<Self> {
         let namespace = Some(namespace.unwrap_or(NAMESPACE));
         let mut notes = manifests.notes;
         let catalog = catalog(&manifests.objects, schemas, &mut notes)?;
-        let scope = |api_version: &str, kind: &str| catalog.is_namespaced(api_version, kind);
+        let scope = |api_version: &str, kind: &str| {
+            served(api_version, kind).or_else(|| catalog.is_namespaced(api_version, kind))
+        };
         let mut findings = Vec::new();
         let mut last: Option<(String, String, Option<Schema>)> = None;
         for (object, origin) in &manifests.objects {
@@ -137,7 +149,7 @@ impl Judged {
     }
 
     /// Fails with every finding of severity error, except those that are accepted.
-    pub(super) fn refuse_but(&self, accepted: impl Fn(&Finding) -> bool) -> Result<()> {
+    pub(in crate::service) fn refuse_but(&self, accepted: impl Fn(&Finding) -> bool) -> Result<()> {
         let errors = self.errors().filter(|finding| !accepted(finding));
         match Error::all(errors.map(from::finding)) {
             Some(error) => Err(error),

@@ -1,0 +1,270 @@
+//! The wire of what reaches clusters: one request, whose goal is a design, an earlier revision, or
+//! nothing, and what is read of a set afterwards.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use weft_domain::plan;
+
+use super::{
+    design::{DeployResult, Reference, Schemas},
+    endpoints,
+    operation::Started,
+};
+
+/// What a cluster shall look like afterwards.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Goal {
+    /// As a design says.
+    Design {
+        /// Which one.
+        design: Reference,
+        /// Where schemas come from.
+        #[serde(default)]
+        schemas: Schemas,
+    },
+    /// As an earlier revision of the set says.
+    Revision {
+        /// The name of the design.
+        name: String,
+        /// The number of the revision.
+        number: u64,
+    },
+    /// Without the set.
+    Nothing {
+        /// The name of the design.
+        name: String,
+        /// Let go of the objects instead of deleting them.
+        #[serde(default)]
+        release: bool,
+    },
+}
+
+impl Goal {
+    /// What an operation is about: the name, or where the design comes from.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Design { design, .. } => match design {
+                Reference::Stored { name, .. } => name.clone(),
+                Reference::Inline(bundle) => bundle.origin.clone(),
+            },
+            Self::Revision { name, .. } | Self::Nothing { name, .. } => name.clone(),
+        }
+    }
+
+    /// The command that has this goal.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Design { .. } => "design deploy",
+            Self::Revision { .. } => "design rollback",
+            Self::Nothing { release: true, .. } => "design release",
+            Self::Nothing { release: false, .. } => "design undeploy",
+        }
+    }
+}
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// The cluster is looked at.
+    Plan,
+    /// The server is asked whether it would take each change.
+    DryRun,
+    /// All of it.
+    #[default]
+    Perform,
+}
+
+impl Mode {
+    /// What a result says of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::DryRun => "server",
+            Self::Perform => "",
+        }
+    }
+}
+
+/// Which clusters, and where the set is kept in them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Target {
+    /// Kubeconfig contexts; none means the current one.
+    pub contexts: Vec<String>,
+    /// A kubeconfig on the server's machine other than its usual one.
+    pub kubeconfig: Option<String>,
+    /// The namespace of resources that name none; the context's own unless given.
+    pub namespace: Option<String>,
+    /// Where the inventory is when the set brings its own namespace.
+    pub inventory_namespace: Option<String>,
+}
+
+/// What is allowed, and how it is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct DeployOptions {
+    /// Delete members that the design no longer has.
+    pub prune: bool,
+    /// Take objects over that exist without us.
+    pub adopt: bool,
+    /// Delete and create anew what can't be changed.
+    pub replace: bool,
+    /// Take fields from other managers.
+    pub force_conflicts: bool,
+    /// Another field manager than the set's own.
+    pub field_manager: Option<String>,
+    /// How many requests are in flight at a time.
+    pub concurrency: usize,
+    /// Wait until everything is ready.
+    pub wait: bool,
+    /// How long, in seconds.
+    pub timeout_seconds: f64,
+}
+
+impl Default for DeployOptions {
+    fn default() -> Self {
+        Self {
+            prune: false,
+            adopt: false,
+            replace: false,
+            force_conflicts: false,
+            field_manager: None,
+            concurrency: 16,
+            wait: false,
+            timeout_seconds: 300.0,
+        }
+    }
+}
+
+impl DeployOptions {
+    /// How long the whole may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.timeout_seconds).unwrap_or(Duration::from_mins(5))
+    }
+
+    /// What the planner may do for a goal.
+    pub fn of_plan(&self, goal: &Goal) -> plan::Options {
+        let (undeploy, release) = match goal {
+            Goal::Nothing { release, .. } => (!release, *release),
+            // What the older revision didn't have goes, as after a deploy with --prune.
+            Goal::Revision { .. } => (true, false),
+            Goal::Design { .. } => (false, false),
+        };
+        plan::Options {
+            prune: self.prune || undeploy,
+            release,
+            adopt: self.adopt,
+            replace: self.replace,
+            force_conflicts: self.force_conflicts,
+        }
+    }
+}
+
+/// Makes clusters look as a goal says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeployDesign {
+    /// What they shall look like.
+    pub goal: Goal,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+    /// What is allowed.
+    #[serde(default)]
+    pub options: DeployOptions,
+    /// How far it goes.
+    #[serde(default)]
+    pub mode: Mode,
+    /// By context, the fingerprint of the plan that the user has seen: another one is not performed.
+    #[serde(default)]
+    pub expected: BTreeMap<String, String>,
+}
+
+/// Reads how a set is in a cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadSet {
+    /// The name of the design.
+    pub name: String,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// Lists the revisions of a set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListRevisions {
+    /// The name of the design.
+    pub name: String,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// How a set is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DesignStatus {
+    /// The design.
+    pub design: String,
+    /// Whether every member is there and ready.
+    pub ready: bool,
+    /// The members, by context, kind and name.
+    pub resources: Vec<MemberStatus>,
+}
+
+/// How a member of a set is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// Group, kind, namespace and name in one readable word.
+    pub id: String,
+    /// The kubeconfig context.
+    pub context: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// What it waits for, or what is wrong.
+    pub reason: String,
+    /// `created` by us, or `adopted`.
+    pub origin: String,
+}
+
+/// A revision of a set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionSummary {
+    /// The kubeconfig context.
+    pub context: String,
+    /// Its number.
+    pub number: u64,
+    /// When it was deployed, RFC 3339 UTC.
+    pub created_at: String,
+    /// The version of the design.
+    pub version: String,
+    /// `deployed`, `failed`, `superseded` or `rolled-back`; empty while it is being written.
+    pub outcome: String,
+    /// How many objects it has.
+    pub resources: usize,
+    /// What made it.
+    pub cause: String,
+}
+
+/// The revisions of a set, newest first.
+pub type RevisionList = super::Items<RevisionSummary>;
+
+endpoints! {
+    Post "/designs/deploy" DeployDesign => Started<DeployResult>;
+    Post "/designs/status" ReadSet => DesignStatus;
+    Post "/designs/history" ListRevisions => RevisionList;
+}

@@ -1,0 +1,71 @@
+//! `design plan`
+
+use weft_domain::plan::Action;
+
+use super::{
+    cluster::{TargetArgs, tell},
+    source::{DesignArgs, SchemaArgs},
+};
+use crate::{
+    api::deploy::{DeployDesign, DeployOptions, Goal, Mode},
+    commands::Outcome,
+    context::Context,
+    error::Result,
+};
+
+/// Show what a deployment would change: exit 1 if anything would.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl design plan settings.yaml --context sandbox\n  weftctl design plan settings.yaml --prune -o json"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(super) struct Plan {
+    /// Delete objects that the design no longer has
+    #[arg(long)]
+    prune: bool,
+    /// Take over objects that exist without this design
+    #[arg(long)]
+    adopt: bool,
+    /// Delete and create anew what can't be changed
+    #[arg(long)]
+    replace: bool,
+    /// Take fields over that other managers own
+    #[arg(long)]
+    force_conflicts: bool,
+    #[command(flatten)]
+    design: DesignArgs,
+    #[command(flatten)]
+    schemas: SchemaArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+impl Plan {
+    /// Looks at the clusters.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let design = self.design.resolve(cx).await?;
+        let request = DeployDesign {
+            goal: Goal::Design {
+                design,
+                schemas: self.schemas.load(cx, &self.design, None).await?,
+            },
+            target: self.target.target(cx, self.design.namespace(cx))?,
+            options: DeployOptions {
+                prune: self.prune,
+                adopt: self.adopt,
+                replace: self.replace,
+                force_conflicts: self.force_conflicts,
+                ..DeployOptions::default()
+            },
+            mode: Mode::Plan,
+            expected: std::collections::BTreeMap::new(),
+        };
+        let plan = cx.run(&request).await?;
+        tell(cx, &plan);
+        let same = plan
+            .resources
+            .iter()
+            .all(|resource| matches!(resource.action, Action::Unchanged | Action::Skipped));
+        Ok(Outcome::from(plan).answering(same))
+    }
+}

@@ -1,0 +1,491 @@
+//! What is done to members that are no longer desired.
+//!
+//! A member is deleted only with all four: our label, an Apply entry of our manager, no controller that
+//! keeps it, and the recorded uid, with what was seen of it as the precondition of the delete (controllers
+//! copy labels, and names are used again). What fails that is not ours any more. A namespace goes only
+//! with everything in it, a definition only with everything of its kind.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::observation::{Content, Observation, Options, is_terminating, uid};
+use super::standing::{Standing, controller, line, origin};
+use super::{Action, Need, Plan, Precondition, Step, rank};
+use crate::graph::{Graph, Strength};
+use crate::inventory::{Member, MemberOrigin};
+use crate::resource::{
+    DEPENDS_ON, Deletion, Policies, ResourceId, ResourceSet, canonical_group, dig,
+    is_built_in_group,
+};
+
+/// Adds what is done to the members that are not desired.
+pub(super) fn leftovers(
+    plan: &mut Plan,
+    desired: &ResourceSet,
+    seen: &Observation,
+    options: Options,
+) {
+    let Some(parent) = &seen.parent else {
+        return;
+    };
+    let manager = seen.set.field_manager();
+    let mut left = Vec::new();
+    for member in parent.members() {
+        let id = member.id();
+        if desired.position(id.as_str()).is_some() {
+            continue;
+        }
+        match seen.live.get(&id) {
+            Some(live) => {
+                let mut leftover = Leftover::of(id, member, live);
+                if leftover.decide(seen, &manager, options) {
+                    plan.gone.push(leftover.step.id.clone());
+                }
+                left.push(leftover);
+            }
+            None => match seen.unseen.get(&id) {
+                Some(why) => left.push(Leftover::unseen(id, member, why)),
+                None => plan.gone.push(id),
+            },
+        }
+    }
+    let containers = Containers::of(plan, desired, seen, &left);
+    let kept = containers.kept(&left);
+    for (index, reason, need) in kept {
+        if let Some(leftover) = left.get_mut(index) {
+            leftover.keep(reason);
+            leftover.step.need = need;
+        }
+    }
+    let base = plan.steps.last().map_or(0, |step| step.level);
+    plan.steps.extend(ordered(left, base));
+}
+
+/// A member that is no longer desired.
+struct Leftover<'a> {
+    member: &'a Member,
+    group: &'a str,
+    live: Option<&'a Value>,
+    step: Step,
+}
+
+impl<'a> Leftover<'a> {
+    fn of(id: ResourceId, member: &'a Member, live: &'a Value) -> Self {
+        let mut step = Step::new(id, None, 0);
+        step.action = Action::Skipped;
+        step.precondition = Some(Precondition::of(live));
+        Self {
+            member,
+            group: canonical_group(&member.group, &member.kind),
+            live: Some(live),
+            step,
+        }
+    }
+
+    fn unseen(id: ResourceId, member: &'a Member, why: &str) -> Self {
+        let mut step = Step::new(id, None, 0);
+        step.action = Action::Skipped;
+        step.not_checked_by_server = true;
+        step.reason = format!(
+            "no longer in the design; could not be looked at: {}",
+            line(why)
+        );
+        Self {
+            member,
+            group: canonical_group(&member.group, &member.kind),
+            live: None,
+            step,
+        }
+    }
+
+    /// Decides by the object alone, and tells whether it isn't ours any more.
+    fn decide(&mut self, seen: &Observation, manager: &str, options: Options) -> bool {
+        let Some(live) = self.live else {
+            return false;
+        };
+        if let Some(why) = self.is_not_ours(live, seen, manager) {
+            self.keep(format!("not ours: {why}"));
+            return true;
+        }
+        let annotations = dig(live, &["metadata", "annotations"]).and_then(Value::as_object);
+        let policies = Policies::read(&self.member.kind, annotations).0;
+        let is_retained =
+            self.member.deletion == Deletion::Retain || policies.deletion == Deletion::Retain;
+        let is_adopted = origin(Some(self.member), live) == MemberOrigin::Adopted;
+        let released = if is_adopted {
+            Some("adopted, so it is given back")
+        } else if is_retained {
+            Some("retained by its deletion policy")
+        } else if options.release {
+            Some("let go of, and left as it is")
+        } else {
+            None
+        };
+        let (action, reason) = match (released, options.prune || options.release) {
+            (Some(_), false) => (
+                Action::Skipped,
+                "no longer in the design; --prune lets go of it",
+            ),
+            (None, false) => (
+                Action::Skipped,
+                "no longer in the design; --prune deletes it",
+            ),
+            (Some(reason), true) => (Action::Released, reason),
+            (None, true) if is_terminating(live) => (
+                Action::Pruned,
+                "no longer in the design; it is being deleted",
+            ),
+            (None, true) => (Action::Pruned, "no longer in the design"),
+        };
+        self.step.action = action;
+        reason.clone_into(&mut self.step.reason);
+        false
+    }
+
+    fn is_not_ours(&self, live: &Value, seen: &Observation, manager: &str) -> Option<String> {
+        match Standing::of(live, &seen.set, manager) {
+            Standing::Ours => {}
+            Standing::Labelled => return Some("no entry of our field manager".to_owned()),
+            Standing::OtherSet(set) => {
+                return Some(format!("owned by another set ({})", line(&set)));
+            }
+            Standing::Foreign => return Some("without the label of our set".to_owned()),
+        }
+        if let Some(controller) = controller(live) {
+            return Some(format!("{controller} controls it"));
+        }
+        let recorded = self.member.uid.as_deref();
+        if recorded.is_some_and(|recorded| uid(live) != Some(recorded)) {
+            return Some("another object of the same name".to_owned());
+        }
+        None
+    }
+
+    fn keep(&mut self, reason: String) {
+        self.step.action = Action::Skipped;
+        self.step.reason = reason;
+    }
+
+    fn is(&self, group: &str, kind: &str) -> bool {
+        self.group == group && self.member.kind == kind
+    }
+
+    fn is_namespace(&self) -> bool {
+        self.is("", "Namespace")
+    }
+
+    /// Returns the group and the kind that it defines.
+    fn defines(&self) -> Option<(&'a str, &'a str)> {
+        if !self.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            return None;
+        }
+        let text = |path: &[&str]| dig(self.live?, path).and_then(Value::as_str);
+        Some((text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
+    }
+
+    /// Returns the group and the version that it serves.
+    fn serves(&self) -> Option<(&'a str, &'a str)> {
+        if !self.is("apiregistration.k8s.io", "APIService") {
+            return None;
+        }
+        let text = |path: &[&str]| dig(self.live?, path).and_then(Value::as_str);
+        Some((text(&["spec", "group"])?, text(&["spec", "version"])?))
+    }
+}
+
+/// What is known of namespaces and definitions: who of us is in there and stays, and who is in there.
+struct Containers<'a> {
+    seen: &'a Observation,
+    /// One of us that stays, by namespace.
+    in_namespace: HashMap<String, ResourceId>,
+    /// One of us that stays, by group and kind.
+    of_kind: HashMap<(String, String), ResourceId>,
+    /// What goes.
+    removed: HashSet<ResourceId>,
+    /// The uids of what goes.
+    removed_uids: HashSet<&'a str>,
+}
+
+impl<'a> Containers<'a> {
+    fn of(
+        plan: &Plan,
+        desired: &ResourceSet,
+        seen: &'a Observation,
+        left: &[Leftover<'a>],
+    ) -> Self {
+        let mut containers = Self {
+            seen,
+            in_namespace: HashMap::new(),
+            of_kind: HashMap::new(),
+            removed: plan.gone.iter().cloned().collect(),
+            removed_uids: HashSet::new(),
+        };
+        for resource in desired {
+            containers.stays(
+                &resource.id,
+                resource.group(),
+                &resource.kind,
+                resource.namespace.as_deref(),
+            );
+        }
+        for leftover in left {
+            let (id, member) = (&leftover.step.id, leftover.member);
+            if leftover.step.action == Action::Pruned {
+                containers.removed.insert(id.clone());
+                containers.removed_uids.extend(leftover.live.and_then(uid));
+            } else {
+                // A stranger is no member any more, and is there nevertheless.
+                containers.removed.remove(id);
+                containers.stays(
+                    id,
+                    leftover.group,
+                    &member.kind,
+                    member.namespace.as_deref(),
+                );
+            }
+        }
+        containers
+    }
+
+    fn stays(&mut self, id: &ResourceId, group: &str, kind: &str, namespace: Option<&str>) {
+        if let Some(namespace) = namespace {
+            self.in_namespace
+                .entry(namespace.to_owned())
+                .or_insert_with(|| id.clone());
+        }
+        if !is_built_in_group(group) {
+            let kind = (group.to_owned(), kind.to_owned());
+            self.of_kind.entry(kind).or_insert_with(|| id.clone());
+        }
+    }
+
+    /// Returns which namespaces and definitions must stay, with the reason and what has to be looked at.
+    fn kept(&self, left: &[Leftover<'_>]) -> Vec<(usize, String, Option<Need>)> {
+        let mut kept = Vec::new();
+        for (index, leftover) in left.iter().enumerate() {
+            if leftover.step.action != Action::Pruned {
+                continue;
+            }
+            let (id, name) = (&leftover.step.id, leftover.member.name.as_str());
+            let ours = if leftover.is_namespace() {
+                let parent = self.seen.parent.as_ref();
+                if parent.is_some_and(|parent| parent.namespace() == name) {
+                    let reason = "the inventory of this set is in it".to_owned();
+                    kept.push((index, reason, None));
+                    continue;
+                }
+                self.in_namespace.get(name)
+            } else if leftover.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+                let Some((group, kind)) = leftover.defines() else {
+                    kept.push((index, "what it defines cannot be read".to_owned(), None));
+                    continue;
+                };
+                self.of_kind.get(&(group.to_owned(), kind.to_owned()))
+            } else {
+                continue;
+            };
+            let what = if leftover.is_namespace() {
+                "it still holds"
+            } else {
+                "its kind still has"
+            };
+            if let Some(staying) = ours {
+                kept.push((index, format!("{what} {staying}"), None));
+                continue;
+            }
+            let Some(contents) = self.seen.contents.get(id) else {
+                let reason = "no longer in the design; what it holds is not known".to_owned();
+                kept.push((index, reason, Some(Need::Contents)));
+                continue;
+            };
+            let foreign = self.foreign(contents);
+            if let Some(first) = foreign.first() {
+                let more = match foreign.len() {
+                    1 => String::new(),
+                    count => format!(" and {} more objects", count - 1),
+                };
+                let reason = format!("{what} {}{more}, not ours to delete", line(first.as_str()));
+                kept.push((index, reason, None));
+            }
+        }
+        kept
+    }
+
+    /// Returns what neither goes by itself nor with what goes.
+    fn foreign<'c>(&self, contents: &'c [Content]) -> Vec<&'c ResourceId> {
+        let mut uids = self.removed_uids.clone();
+        let mut open: Vec<&Content> = contents.iter().collect();
+        open.retain(|content| {
+            let goes = self.removed.contains(&content.id) || self.is_incidental(&content.id);
+            if goes {
+                uids.extend(content.uid.as_deref());
+            }
+            !goes
+        });
+        // Owners of owners; who is deeper down than this counts as foreign.
+        for _ in 0..16 {
+            let before = open.len();
+            let mut more = Vec::new();
+            open.retain(|content| {
+                let owned = !content.owners.is_empty()
+                    && content
+                        .owners
+                        .iter()
+                        .all(|owner| uids.contains(owner.as_str()));
+                if owned {
+                    more.extend(content.uid.as_deref());
+                }
+                !owned
+            });
+            uids.extend(more);
+            if open.len() == before {
+                break;
+            }
+        }
+        open.into_iter().map(|content| &content.id).collect()
+    }
+
+    /// Tells whether a cluster itself puts something into every namespace, or beside what goes.
+    fn is_incidental(&self, id: &ResourceId) -> bool {
+        let parts: Vec<&str> = id.as_str().split('/').collect();
+        match parts[..] {
+            ["ServiceAccount", _, "default"]
+            | ["ConfigMap", _, "kube-root-ca.crt"]
+            | ["Event", ..]
+            | ["events.k8s.io", "Event", ..] => true,
+            ["Endpoints", namespace, name] => {
+                let service = ResourceId::new("", "Service", Some(namespace), name);
+                self.removed.contains(&service)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The stages of a removal, in this order: who intercepts; what controllers have to clean up, while they
+/// still run; what serves and scales; what runs; what it reads; definitions; what holds all of that.
+fn stage(leftover: &Leftover<'_>) -> usize {
+    if leftover.is_namespace() {
+        return 6;
+    }
+    if !is_built_in_group(leftover.group) {
+        return 1;
+    }
+    match leftover.member.kind.as_str() {
+        "MutatingWebhookConfiguration"
+        | "ValidatingWebhookConfiguration"
+        | "ValidatingAdmissionPolicy"
+        | "ValidatingAdmissionPolicyBinding"
+        | "MutatingAdmissionPolicy"
+        | "MutatingAdmissionPolicyBinding" => 0,
+        "APIService" | "HorizontalPodAutoscaler" | "Ingress" => 2,
+        "Deployment"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "ReplicationController"
+        | "Job"
+        | "CronJob"
+        | "Pod" => 3,
+        "CustomResourceDefinition" => 5,
+        _ => 4,
+    }
+}
+
+const STAGES: usize = 7;
+
+/// Orders the steps: the reverse of the order in which such objects are created.
+fn ordered(mut left: Vec<Leftover<'_>>, base: usize) -> Vec<Step> {
+    left.sort_by(|a, b| {
+        let key = |leftover: &Leftover<'_>| {
+            let rank = rank(leftover.group, &leftover.member.kind);
+            (stage(leftover), std::cmp::Reverse(rank))
+        };
+        key(a).cmp(&key(b)).then_with(|| a.step.id.cmp(&b.step.id))
+    });
+    let order = graph(&left, Strength::Firm).order();
+    // What live objects say of their dependencies may go in a circle by now.
+    let order = order.or_else(|_| graph(&left, Strength::Soft).order());
+    let (nodes, levels) = match order {
+        Ok(order) => (order.nodes, order.level),
+        Err(_) => ((0..left.len()).collect(), vec![1; left.len()]),
+    };
+    let mut steps: Vec<_> = left
+        .into_iter()
+        .map(|leftover| Some(leftover.step))
+        .collect();
+    let (mut ordered, mut level, mut last) = (Vec::with_capacity(steps.len()), base, 0);
+    for node in nodes {
+        let Some(mut step) = steps.get_mut(node).and_then(Option::take) else {
+            continue;
+        };
+        let own = levels.get(node).copied().unwrap_or_default();
+        if own != last {
+            last = own;
+            level += 1;
+        }
+        step.level = level;
+        ordered.push(step);
+    }
+    ordered
+}
+
+/// Makes the graph of what must go before what: stages behind barriers, contents before what holds them,
+/// and what depends on something before that.
+fn graph(left: &[Leftover<'_>], explicit: Strength) -> Graph {
+    let count = left.len();
+    let mut graph = Graph::new(count + STAGES);
+    let (mut namespaces, mut definitions, mut servers) =
+        (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut by_id = HashMap::with_capacity(count);
+    for (node, leftover) in left.iter().enumerate() {
+        if leftover.is_namespace() {
+            namespaces.insert(leftover.member.name.as_str(), node);
+        }
+        definitions.extend(leftover.defines().map(|kind| (kind, node)));
+        servers.extend(leftover.serves().map(|version| (version, node)));
+        by_id.insert(leftover.step.id.as_str(), node);
+    }
+    for (node, leftover) in left.iter().enumerate() {
+        let member = leftover.member;
+        let stage = stage(leftover);
+        graph.depend(count + stage, node, Strength::Soft);
+        if let Some(before) = stage.checked_sub(1) {
+            graph.depend(node, count + before, Strength::Soft);
+        }
+        let holder = member
+            .namespace
+            .as_deref()
+            .and_then(|name| namespaces.get(name));
+        let definition = definitions.get(&(leftover.group, member.kind.as_str()));
+        let server = servers.get(&(leftover.group, member.version.as_str()));
+        for &after in [holder, definition, server].into_iter().flatten() {
+            graph.depend(after, node, Strength::Firm);
+        }
+        let annotation = leftover
+            .live
+            .and_then(|live| dig(live, &["metadata", "annotations", DEPENDS_ON]));
+        let annotation = annotation.and_then(Value::as_str).unwrap_or_default();
+        for text in annotation.split(',').map(str::trim) {
+            let own = member.namespace.as_deref();
+            if let Some(on) = dependency(text, own, &by_id).filter(|on| *on != node) {
+                graph.depend(on, node, explicit);
+            }
+        }
+    }
+    for stage in 1..STAGES {
+        graph.depend(count + stage, count + stage - 1, Strength::Soft);
+    }
+    graph
+}
+
+/// Finds what a dependency names, as far as its text alone says so.
+fn dependency(text: &str, namespace: Option<&str>, by_id: &HashMap<&str, usize>) -> Option<usize> {
+    if let Some(node) = by_id.get(text) {
+        return Some(*node);
+    }
+    let (head, name) = text.rsplit_once('/')?;
+    let inside = format!("{head}/{}/{name}", namespace?);
+    by_id.get(inside.as_str()).copied()
+}

@@ -1,0 +1,116 @@
+//! Whose a live object is.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::observation::uid;
+use crate::inventory::{Member, MemberOrigin, PART_OF_LABEL, SetId};
+use crate::ownership::{Operation, Owner, is_applied_by, is_client_side, managers};
+use crate::resource::dig;
+
+/// The annotation of an object that was there before us.
+pub const ORIGIN: &str = "weftctl.dev/origin";
+/// The value of [`ORIGIN`].
+pub const ADOPTED: &str = "adopted";
+
+/// Whose a live object is, as far as its set goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has our label, and our manager applied it.
+    Ours,
+    /// It has our label, which is all: somebody copied it.
+    Labelled,
+    /// It has the label of another set.
+    OtherSet(String),
+    /// It belongs to no set.
+    Foreign,
+}
+
+impl Standing {
+    pub(super) fn of(live: &Value, set: &SetId, manager: &str) -> Self {
+        let label = dig(live, &["metadata", "labels", PART_OF_LABEL]).and_then(Value::as_str);
+        match label {
+            None | Some("") => Self::Foreign,
+            Some(label) if label != set.as_str() => Self::OtherSet(label.to_owned()),
+            Some(_) if is_applied_by(live, manager) => Self::Ours,
+            Some(_) => Self::Labelled,
+        }
+    }
+}
+
+/// Returns how an object of ours became a member: where anything says that it was there before, it was.
+pub(super) fn origin(recorded: Option<&Member>, live: &Value) -> MemberOrigin {
+    let annotation = dig(live, &["metadata", "annotations", ORIGIN]).and_then(Value::as_str);
+    let is_same = |member: &&Member| member.uid.is_none() || member.uid.as_deref() == uid(live);
+    let recorded = recorded.filter(is_same).map(|member| member.origin);
+    if annotation == Some(ADOPTED) || recorded == Some(MemberOrigin::Adopted) {
+        MemberOrigin::Adopted
+    } else {
+        MemberOrigin::Created
+    }
+}
+
+/// Tells whether a controller keeps the object, and with whom it came.
+pub(super) fn controller(live: &Value) -> Option<String> {
+    let owners = dig(live, &["metadata", "ownerReferences"]).and_then(Value::as_array)?;
+    let is_controller = |owner: &&Value| owner.get("controller") == Some(&Value::Bool(true));
+    let owner = owners.iter().find(is_controller)?;
+    let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some(line(&format!("{}/{}", text("kind"), text("name"))))
+}
+
+/// Returns who wrote the object itself, each once, those who applied first.
+pub(super) fn writers(live: &Value) -> Vec<Owner> {
+    let mut owners = managers(live);
+    owners.retain(|owner| owner.subresource.is_none() && !owner.manager.is_empty());
+    owners.sort_by_key(|owner| !has_applied(owner));
+    let mut seen = std::collections::HashSet::new();
+    owners.retain(|owner| seen.insert(owner.manager.clone()));
+    owners
+}
+
+/// Returns how people say who wrote an object: `was applied by kubectl and written by manager`.
+pub(super) fn written_by(owners: &[Owner]) -> String {
+    let (applied, written): (Vec<_>, Vec<_>) = owners.iter().partition(|owner| has_applied(owner));
+    let mut text = String::new();
+    for (verb, owners) in [("applied", applied), ("written", written)] {
+        if owners.is_empty() {
+            continue;
+        }
+        let verb = if text.is_empty() {
+            format!("was {verb}")
+        } else {
+            format!(" and {verb}")
+        };
+        let names: Vec<_> = owners.iter().map(|owner| line(&owner.manager)).collect();
+        // Writing into a string does not fail.
+        let _ = write!(text, "{verb} by {}", names.join(", "));
+    }
+    text
+}
+
+fn has_applied(owner: &Owner) -> bool {
+    owner.operation == Operation::Apply || is_client_side(&owner.manager)
+}
+
+/// Most characters of a text of others in a reason.
+const LINE: usize = 80;
+
+/// Returns a text of others as part of one line: without control characters, and not too long.
+pub(super) fn line(text: &str) -> String {
+    let mut characters = text.chars();
+    let short = characters.by_ref().take(LINE);
+    let short = short.map(|character| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    });
+    let mut line: String = short.collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}

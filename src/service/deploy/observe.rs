@@ -1,0 +1,355 @@
+//! What is seen of a cluster: one list per kind and namespace, and dry runs where only the server
+//! can tell.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use serde_json::Value;
+use weft_domain::{
+    inventory::MemberOrigin,
+    ownership::conflicts,
+    plan::{self, Action, Checked, Content, Observation, Observed, Options, Plan, outgoing},
+    resource::{ResourceId, ResourceSet},
+};
+
+use super::{
+    each,
+    site::{Site, id_of, is_missing},
+};
+use crate::{
+    api::design::DeployResult,
+    cluster::{Conflict, KindRef, ObjectError, Problem, Selector, Validation, Write},
+    error::{Code, Error, Result},
+};
+
+/// Up to this many objects of a kind and namespace are asked for one by one.
+const SINGLY: usize = 4;
+/// An object that is looked for.
+#[derive(Clone)]
+struct Sought {
+    id: ResourceId,
+    name: String,
+}
+
+/// Looks at a cluster and plans, asking again what only the server can tell.
+pub(super) async fn planned(
+    site: &mut Site,
+    set: &ResourceSet,
+    options: Options,
+) -> Result<(Observation, Plan)> {
+    let mut seen = Observation::new(site.id.clone());
+    seen.parent.clone_from(&site.parent);
+    look(site, set, &mut seen).await?;
+    loop {
+        let plan = plan::plan(set, &Observed::Cluster(&seen, options))
+            .map_err(|cycle| Error::new(Code::Cycle, cycle.to_string()))?;
+        let (check, contents) = (plan.needs_check(), plan.needs_contents());
+        if check.is_empty() && contents.is_empty() {
+            return Ok((seen, plan));
+        }
+        let checks = check
+            .into_iter()
+            .filter_map(|id| Some((set.by_id(&id)?, id)));
+        let checks = checks.map(|(resource, id)| {
+            let origin = origin_of(&plan, &id);
+            let object = outgoing(resource, &seen.set, origin);
+            let site = &*site;
+            async move {
+                let Some(kind) = site.kind(&resource.api_version, &resource.kind) else {
+                    return Ok((id, refused("its kind is not served", Vec::new())));
+                };
+                let write = Write {
+                    dry_run: true,
+                    validation: Validation::Strict,
+                    ..site.write()
+                };
+                let namespace = resource.namespace.as_deref();
+                let reply = site
+                    .objects
+                    .apply(&kind, namespace, &resource.name, &object, &write)
+                    .await;
+                checked(reply.map(|reply| reply.object)).map(|checked| (id, checked))
+            }
+            .boxed()
+        });
+        let checked: Vec<_> = each(checks).try_collect().await?;
+        let asked = contents.len() + checked.len();
+        seen.checked.extend(checked);
+        for id in contents {
+            let found = contents_of(site, &seen, &id).await?;
+            seen.contents.insert(id, found);
+        }
+        if asked == 0 {
+            return Err(Error::internal("a plan asks what nobody can answer"));
+        }
+    }
+}
+
+fn origin_of(plan: &Plan, id: &ResourceId) -> MemberOrigin {
+    let mut steps = plan.steps.iter();
+    let step = steps.find(|step| step.id == *id);
+    step.and_then(|step| step.member.as_ref())
+        .map_or(MemberOrigin::Created, |member| member.origin)
+}
+
+fn refused(message: &str, fields: Vec<String>) -> Checked {
+    Checked::Refused {
+        message: message.to_owned(),
+        fields,
+    }
+}
+
+/// What the answer to a dry run means to the planner; what isn't about the object stays an error.
+fn checked(reply: Result<Value, ObjectError>) -> Result<Checked> {
+    let error = match reply {
+        Ok(object) => return Ok(Checked::Object(object)),
+        Err(error) => error,
+    };
+    Ok(match &*error.problem {
+        Problem::Conflict {
+            conflict: Conflict::Fields,
+            status,
+        } => Checked::Conflicts(conflicts(status)),
+        Problem::Invalid { causes, .. } => {
+            let fields = causes.iter().map(|cause| cause.field.clone()).collect();
+            refused(&error.problem.to_string(), fields)
+        }
+        Problem::Rejected { .. }
+        | Problem::Webhook { .. }
+        | Problem::Refused { .. }
+        | Problem::NotFound { .. } => refused(&error.problem.to_string(), Vec::new()),
+        _ => return Err(error.into()),
+    })
+}
+
+/// Reads the live objects of the desired resources and of the members.
+async fn look(site: &Site, set: &ResourceSet, seen: &mut Observation) -> Result<()> {
+    let brought = brought_namespaces(set);
+    let mut sought: BTreeMap<(String, String, Option<String>), Vec<Sought>> = BTreeMap::new();
+    let mut known = HashSet::new();
+    let desired = set.iter().map(|resource| {
+        (
+            resource.id.clone(),
+            (resource.api_version.clone(), resource.kind.clone()),
+            resource.namespace.clone(),
+            resource.name.clone(),
+        )
+    });
+    let members = seen.parent.iter().flat_map(|parent| parent.members());
+    let members = members.map(|member| {
+        (
+            member.id(),
+            (member.api_version(), member.kind.clone()),
+            member.namespace.clone(),
+            member.name.clone(),
+        )
+    });
+    for (id, (api_version, kind), namespace, name) in desired.chain(members) {
+        if !known.insert(id.clone()) {
+            continue;
+        }
+        let key = (api_version, kind, namespace);
+        sought.entry(key).or_default().push(Sought { id, name });
+    }
+    let lists = sought
+        .into_iter()
+        .map(|((api_version, kind, namespace), sought)| {
+            async move {
+                let Some(kind) = site.kind(&api_version, &kind) else {
+                    return Ok::<_, Error>((sought, None));
+                };
+                let found = find(site, &kind, namespace.as_deref(), &sought).await?;
+                Ok((sought, Some(found)))
+            }
+            .boxed()
+        });
+    let lists: Vec<_> = each(lists).try_collect().await?;
+    for (sought, found) in lists {
+        match found {
+            Some(found) => seen.live.extend(found),
+            None => {
+                for one in sought {
+                    let why = "its kind comes with the design".to_owned();
+                    seen.unseen.insert(one.id, why);
+                }
+            }
+        }
+    }
+    // What goes into a namespace that isn't there yet can't be asked about.
+    for resource in set {
+        if let Some(namespace) = &resource.namespace
+            && let Some(id) = brought.get(namespace.as_str())
+            && !seen.live.contains_key(id)
+        {
+            let why = "its namespace comes with the design".to_owned();
+            seen.unseen.entry(resource.id.clone()).or_insert(why);
+        }
+    }
+    Ok(())
+}
+
+fn brought_namespaces(set: &ResourceSet) -> HashMap<&str, ResourceId> {
+    let namespaces = set
+        .iter()
+        .filter(|resource| resource.kind == "Namespace" && resource.group().is_empty());
+    namespaces
+        .map(|resource| (resource.name.as_str(), resource.id.clone()))
+        .collect()
+}
+
+async fn find(
+    site: &Site,
+    kind: &KindRef,
+    namespace: Option<&str>,
+    sought: &[Sought],
+) -> Result<Vec<(ResourceId, Value)>> {
+    if sought.len() > SINGLY && kind.can("list") {
+        match site
+            .objects
+            .list(kind, namespace, &Selector::default())
+            .await
+        {
+            Ok(listed) => {
+                let ids: HashMap<&str, &ResourceId> = sought
+                    .iter()
+                    .map(|one| (one.name.as_str(), &one.id))
+                    .collect();
+                let found = listed.objects.into_iter().filter_map(|object| {
+                    let name = object.pointer("/metadata/name")?.as_str()?;
+                    let id = (*ids.get(name)?).clone();
+                    Some((id, object))
+                });
+                return Ok(found.collect());
+            }
+            // One may look at what one knows without being allowed to list.
+            Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let singly = sought.iter().map(|one| {
+        async move {
+            match site.objects.get(kind, namespace, &one.name).await {
+                Ok(reply) => Ok(Some((one.id.clone(), reply.object))),
+                Err(error) if is_missing(&error) => Ok(None),
+                Err(error) => Err(Error::from(error)),
+            }
+        }
+        .boxed()
+    });
+    let found: Vec<_> = each(singly).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Everything that lives in a namespace, or is of the kind of a definition.
+async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result<Vec<Content>> {
+    let Some(live) = seen.live.get(id) else {
+        return Ok(Vec::new());
+    };
+    let text = |pointer: &str| {
+        live.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (kinds, namespace): (Vec<_>, _) = if text("/kind") == "Namespace" {
+        let kinds = site
+            .kinds
+            .iter()
+            .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"));
+        (kinds.cloned().collect(), Some(text("/metadata/name")))
+    } else {
+        let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
+        (
+            site.kinds.preferred(group, kind).into_iter().collect(),
+            None,
+        )
+    };
+    let mut seen_kinds = HashSet::new();
+    let kinds = kinds
+        .into_iter()
+        .filter(|kind| seen_kinds.insert((kind.group.clone(), kind.kind.clone())))
+        .collect::<Vec<_>>();
+    let lists = kinds.into_iter().map(|kind| {
+        async move {
+            let listed = site
+                .objects
+                .list(&kind, namespace, &Selector::default())
+                .await;
+            match listed {
+                Ok(listed) => Ok((kind, listed.objects)),
+                Err(error) if is_missing(&error) => Ok((kind, Vec::new())),
+                Err(error) => Err(Error::from(error)),
+            }
+        }
+        .boxed()
+    });
+    let lists: Vec<_> = each(lists).try_collect().await?;
+    let mut contents = Vec::new();
+    for (kind, objects) in lists {
+        for object in objects {
+            let at = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let id = id_of(
+                &kind,
+                at("/metadata/namespace"),
+                at("/metadata/name").unwrap_or_default(),
+            );
+            contents.push(Content::of(id, &object));
+        }
+    }
+    Ok(contents)
+}
+
+/// Asks the server whether it would take each change of a plan; what it would refuse is an error,
+/// with every object named.
+pub(super) async fn dry_run(
+    site: &Site,
+    set: &ResourceSet,
+    plan: &Plan,
+    result: &mut DeployResult,
+) -> Result<()> {
+    let steps = plan.steps.iter().filter(|step| {
+        matches!(
+            step.action,
+            Action::Created | Action::Configured | Action::Adopted
+        ) && !step.not_checked_by_server
+    });
+    let answers = steps.map(|step| {
+        async move {
+            let resource = step.index.and_then(|index| set.get(index))?;
+            let kind = site.kind(&resource.api_version, &resource.kind)?;
+            let origin = step
+                .member
+                .as_ref()
+                .map_or(MemberOrigin::Created, |m| m.origin);
+            let object = outgoing(resource, &site.id, origin);
+            let write = Write {
+                dry_run: true,
+                force: step.force,
+                ..site.write()
+            };
+            let namespace = resource.namespace.as_deref();
+            let reply = site
+                .objects
+                .apply(&kind, namespace, &resource.name, &object, &write)
+                .await;
+            Some((step.id.clone(), reply))
+        }
+        .boxed()
+    });
+    let answers: Vec<_> = each(answers).collect().await;
+    let mut errors = Vec::new();
+    for (id, reply) in answers.into_iter().flatten() {
+        match reply {
+            Ok(reply) => {
+                let warnings = reply.warnings.into_iter();
+                result
+                    .notes
+                    .extend(warnings.map(|warning| format!("{id}: {warning}")));
+            }
+            Err(error) => errors.push(Error::from(error)),
+        }
+    }
+    match Error::all(errors) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}

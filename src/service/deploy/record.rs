@@ -1,0 +1,351 @@
+//! What the cluster keeps of a set beside its members: revisions to go back to. And what is read of
+//! it: its members' state and its history.
+
+use serde_json::Value;
+use weft_domain::{
+    inventory::{
+        MemberOrigin, Outcome, Parent, Revision, RevisionEntry, RevisionOptions, SET_LABEL,
+        SealedRevision, history as entries_of, next_number, retire,
+    },
+    readiness::{Readiness, Related, readiness},
+    resource::{Origin, ResourceSet},
+};
+
+use super::{
+    Wanted,
+    cipher::Key,
+    site::{Site, is_missing},
+};
+use crate::{
+    api::deploy::{
+        DeployDesign, DesignStatus, Goal, ListRevisions, MemberStatus, ReadSet, RevisionList,
+        RevisionSummary, Target,
+    },
+    cluster::{Delete, Selector, Write},
+    error::{Code, Error, Result},
+    service::Services,
+};
+
+/// A revision that is being written.
+pub(super) struct Begun {
+    number: u64,
+    secrets: Vec<Value>,
+    earlier: Vec<RevisionEntry>,
+    back: bool,
+}
+
+impl Begun {
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// Prepares the revision of a run; nothing is written yet.
+pub(super) async fn begin(
+    services: &Services,
+    site: &Site,
+    wanted: &Wanted,
+    request: &DeployDesign,
+) -> Result<Option<Begun>> {
+    if matches!(request.goal, Goal::Nothing { .. }) {
+        return Ok(None);
+    }
+    let earlier = entries(site).await?;
+    let parent = match &site.parent {
+        Some(parent) => parent.clone(),
+        None => Parent::new(&site.parent_name, &site.parent_namespace, site.design()),
+    };
+    let number = next_number(&parent, &earlier)
+        .ok_or_else(|| Error::internal("the numbers of revisions are used up"))?;
+    let (cause, back) = match &request.goal {
+        Goal::Revision { number, .. } => (format!("rollback to {number}"), true),
+        _ => (request.goal.action().to_owned(), false),
+    };
+    let revision = Revision {
+        number,
+        created_at: services.now().to_string(),
+        design: wanted.design.clone(),
+        version: wanted.version.clone(),
+        cause: Some(cause),
+        options: RevisionOptions {
+            namespace: Some(site.namespace().to_owned()),
+            overlays: Vec::new(),
+        },
+        outcome: Outcome::Deployed,
+        objects: wanted
+            .set
+            .iter()
+            .map(|resource| resource.object.clone())
+            .collect(),
+    };
+    let key = Key::of(site).await?;
+    let failed = |error: &dyn std::error::Error| {
+        Error::new(Code::OverLimit, "the revision cannot be kept").because(error)
+    };
+    let packed = revision
+        .encode(&site.id, &|plain| key.seal(plain))
+        .map_err(|error| failed(&error))?;
+    let secrets = revision
+        .secrets(&parent, &packed)
+        .map_err(|error| failed(&error))?;
+    Ok(Some(Begun {
+        number,
+        secrets,
+        earlier,
+        back,
+    }))
+}
+
+/// Writes a revision with its outcome, tells the one before, and removes what is too old.
+pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Result<()> {
+    let secrets = site.own("v1", "Secret")?;
+    let namespace = site.parent_namespace.clone();
+    let namespace = Some(namespace.as_str());
+    let write = Write::by("weftctl");
+    if let Some(parent) = site.parent.clone() {
+        site.keep(parent.with_revision(begun.number)).await?;
+    }
+    let last = begun.secrets.len();
+    // The first one last: without it the revision isn't listed as complete.
+    for (place, mut secret) in begun.secrets.into_iter().enumerate().rev() {
+        if place == 0 && outcome != Outcome::Deployed {
+            for (key, value) in outcome.patch()["metadata"]["labels"]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                secret["metadata"]["labels"][key] = value.clone();
+            }
+        }
+        debug_assert!(place < last, "places count from zero");
+        match site
+            .objects
+            .create(&secrets, namespace, &secret, &write)
+            .await
+        {
+            Err(error) if super::site::is_conflict(&error) => {}
+            created => _ = created?,
+        }
+    }
+    if outcome == Outcome::Deployed {
+        let before = begun
+            .earlier
+            .iter()
+            .find(|entry| entry.outcome == Some(Outcome::Deployed));
+        if let Some(name) = before.and_then(|entry| entry.secrets.first()) {
+            let now = if begun.back {
+                Outcome::RolledBack
+            } else {
+                Outcome::Superseded
+            };
+            site.objects
+                .merge_patch(&secrets, namespace, name, &now.patch(), &write)
+                .await?;
+        }
+    }
+    let all = entries(site).await?;
+    let old = retire(&all);
+    for entry in all.iter().filter(|entry| old.contains(&entry.number)) {
+        drop_secrets(site, &entry.secrets).await?;
+    }
+    Ok(())
+}
+
+async fn drop_secrets(site: &Site, names: &[String]) -> Result<()> {
+    let secrets = site.own("v1", "Secret")?;
+    let namespace = Some(site.parent_namespace.as_str());
+    for name in names {
+        match site
+            .objects
+            .delete(&secrets, namespace, name, &Delete::default())
+            .await
+        {
+            Err(error) if is_missing(&error) => {}
+            deleted => _ = deleted?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is kept of a set that has no members any more: the revisions, their key, and the
+/// inventory last.
+pub(super) async fn forget(site: &mut Site) -> Result<()> {
+    let Some(parent) = &site.parent else {
+        return Ok(());
+    };
+    if !parent.is_empty() {
+        return Ok(());
+    }
+    for entry in entries(site).await? {
+        drop_secrets(site, &entry.secrets).await?;
+    }
+    let rest = [super::cipher::name_of(site), site.parent_name.clone()];
+    drop_secrets(site, &rest).await?;
+    site.parent = None;
+    Ok(())
+}
+
+async fn secrets_of(site: &Site) -> Result<Vec<Value>> {
+    let secrets = site.own("v1", "Secret")?;
+    let selector = Selector::labels(format!("{SET_LABEL}={}", site.id.as_str()));
+    let namespace = Some(site.parent_namespace.as_str());
+    Ok(site
+        .objects
+        .list(&secrets, namespace, &selector)
+        .await?
+        .objects)
+}
+
+async fn entries(site: &Site) -> Result<Vec<RevisionEntry>> {
+    let secrets = secrets_of(site).await?;
+    Ok(entries_of(&secrets, &site.id))
+}
+
+/// The resources of an earlier revision.
+pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
+    site.require_parent()?;
+    let secrets = secrets_of(site).await?;
+    let known = entries_of(&secrets, &site.id);
+    if !known
+        .iter()
+        .any(|entry| entry.number == number && entry.is_complete)
+    {
+        let numbers: Vec<String> = known.iter().map(|entry| entry.number.to_string()).collect();
+        return Err(Error::new(
+            Code::VersionNotFound,
+            format!("{:?} has no revision {number} here", site.design()),
+        )
+        .at(site.place(None))
+        .hint(format!("there are {}", numbers.join(", "))));
+    }
+    let damaged = |error: &dyn std::error::Error| {
+        Error::new(Code::ForeignSet, "the revision cannot be read").because(error)
+    };
+    let sealed = SealedRevision::from_secrets(&secrets, &site.id, number)
+        .map_err(|error| damaged(&error))?;
+    let revision = if sealed.has_secrets() {
+        let key = Key::of(site).await?;
+        sealed
+            .open(&|sealed| key.open(sealed))
+            .map_err(|error| damaged(&error))?
+    } else {
+        sealed.masked()
+    };
+    let origin = Origin {
+        file: format!("revision {number}").into(),
+        line: None,
+        inside: weft_domain::path::Path::root(),
+    };
+    let objects = revision
+        .objects
+        .into_iter()
+        .map(|object| (object, origin.clone()));
+    let scope = |api_version: &str, kind: &str| {
+        let kind = site.kinds.find(api_version, kind);
+        kind.map(|kind| kind.namespaced)
+    };
+    let namespace = revision.options.namespace.as_deref();
+    let namespace = namespace.unwrap_or(site.namespace());
+    let (set, findings) = ResourceSet::from_manifests(objects.collect(), &scope, Some(namespace));
+    Ok(Wanted {
+        set,
+        design: revision.design,
+        version: revision.version,
+        findings,
+        notes: Vec::new(),
+    })
+}
+
+fn contexts(target: &Target) -> Vec<Option<String>> {
+    match target.contexts.as_slice() {
+        [] => vec![None],
+        several => several.iter().cloned().map(Some).collect(),
+    }
+}
+
+/// Lists the revisions of a set.
+///
+/// # Errors
+/// When it isn't deployed, or its cluster can't be asked.
+pub async fn history(services: &Services, request: ListRevisions) -> Result<RevisionList> {
+    let mut items = Vec::new();
+    for context in contexts(&request.target) {
+        let site = Site::at(services, &request.target, context, &request.name, true).await?;
+        site.require_parent()?;
+        for entry in entries(&site).await? {
+            let summary = entry.summary;
+            let of = |read: &dyn Fn(&weft_domain::inventory::RevisionSummary) -> String| {
+                summary.as_ref().map(read).unwrap_or_default()
+            };
+            items.push(RevisionSummary {
+                context: site.context().to_owned(),
+                number: entry.number,
+                created_at: of(&|summary| summary.created_at.clone()),
+                version: of(&|summary| summary.version.clone().unwrap_or_default()),
+                outcome: entry
+                    .outcome
+                    .map(|o| o.name().to_owned())
+                    .unwrap_or_default(),
+                resources: summary.as_ref().map_or(0, |summary| summary.objects),
+                cause: of(&|summary| summary.cause.clone().unwrap_or_default()),
+            });
+        }
+    }
+    Ok(RevisionList { items })
+}
+
+/// Reads the state of the members of a set.
+///
+/// # Errors
+/// When it isn't deployed, or its cluster can't be asked.
+pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatus> {
+    let mut resources = Vec::new();
+    for context in contexts(&request.target) {
+        let site = Site::at(services, &request.target, context, &request.name, true).await?;
+        let parent = site.require_parent()?;
+        let mut members: Vec<_> = parent.members();
+        members.sort_by_key(|member| {
+            (
+                member.kind.clone(),
+                member.namespace.clone(),
+                member.name.clone(),
+            )
+        });
+        for member in members {
+            let state = match site.kind(&member.api_version(), &member.kind) {
+                None => Readiness::Waiting {
+                    reason: "its kind is not served".to_owned(),
+                },
+                Some(kind) => {
+                    let namespace = member.namespace.as_deref();
+                    match site.objects.get(&kind, namespace, &member.name).await {
+                        Ok(reply) => readiness(&reply.object, &Related::default()),
+                        Err(error) if is_missing(&error) => Readiness::Waiting {
+                            reason: "it is not there".to_owned(),
+                        },
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            };
+            resources.push(MemberStatus {
+                id: member.id().to_string(),
+                context: site.context().to_owned(),
+                kind: member.kind.clone(),
+                namespace: member.namespace.clone().unwrap_or_default(),
+                name: member.name.clone(),
+                ready: state.is_ready(),
+                reason: state.reason().unwrap_or_default().to_owned(),
+                origin: match member.origin {
+                    MemberOrigin::Created => "created".to_owned(),
+                    MemberOrigin::Adopted => "adopted".to_owned(),
+                },
+            });
+        }
+    }
+    Ok(DesignStatus {
+        design: request.name,
+        ready: resources.iter().all(|member| member.ready),
+        resources,
+    })
+}

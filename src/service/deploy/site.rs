@@ -1,0 +1,526 @@
+//! One cluster, and where a set is kept in it.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use weft_domain::{
+    inventory::{Claim, MicroTime, Parent, ParentError, SetId, Sighting, Standing, parent_name},
+    resource::{ResourceId, ResourceSet, split_api_version},
+};
+
+use crate::{
+    api::deploy::{DeployDesign, Mode, Target},
+    cluster::{Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Problem, Write},
+    error::{Code, Error, Result},
+    service::{Services, operation::Handle},
+};
+
+/// How long a lease lasts without being renewed.
+const LEASE: Duration = Duration::from_secs(15);
+/// How long another run is waited for.
+const LEASE_WAIT: Duration = Duration::from_mins(1);
+
+/// One cluster, and where a set is kept in it.
+pub(super) struct Site {
+    cluster: Cluster,
+    /// What it serves.
+    pub(super) kinds: Kinds,
+    /// The verbs on its objects.
+    pub(super) objects: Objects,
+    /// The field manager.
+    pub(super) manager: String,
+    /// The set.
+    pub(super) id: SetId,
+    /// The name of its inventory.
+    pub(super) parent_name: String,
+    /// The namespace of its inventory.
+    pub(super) parent_namespace: String,
+    /// The inventory, as it was last written.
+    pub(super) parent: Option<Parent>,
+    namespace: String,
+    inventory_namespace: Option<String>,
+    field_manager: Option<String>,
+    version: String,
+    /// Where discovery is kept; nowhere in a dry run.
+    cache: Option<std::path::PathBuf>,
+    design: String,
+}
+
+impl Site {
+    /// Connects, reads what is served, and looks for the set.
+    pub(super) async fn open(
+        services: &Services,
+        request: &DeployDesign,
+        context: Option<String>,
+        design: &str,
+    ) -> Result<Self> {
+        let keeps = request.mode == Mode::Perform;
+        let mut site = Self::at(services, &request.target, context, design, keeps).await?;
+        site.cluster = site
+            .cluster
+            .with_concurrency(request.options.concurrency.max(1));
+        site.objects = site.cluster.objects();
+        if let Some(manager) = &request.options.field_manager {
+            site.field_manager = Some(manager.clone());
+            site.manager.clone_from(manager);
+        }
+        Ok(site)
+    }
+
+    /// The same, to read. What is served is kept for the next run if `keeps`.
+    pub(super) async fn at(
+        services: &Services,
+        target: &Target,
+        context: Option<String>,
+        design: &str,
+        keeps: bool,
+    ) -> Result<Self> {
+        let kubeconfig = target.kubeconfig.as_deref().map(std::path::Path::new);
+        let deadline = Duration::from_mins(1);
+        let cluster = Cluster::connect(kubeconfig, context.as_deref(), deadline).await?;
+        let cache = keeps.then(|| services.home().cache().join("discovery"));
+        let (kinds, version) =
+            tokio::try_join!(cluster.kinds(cache.as_deref()), cluster.version())?;
+        let namespace = target.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| cluster.namespace().to_owned());
+        let parent_name = parent_name(design);
+        let id = SetId::of_parent(&parent_name, &namespace);
+        let mut site = Self {
+            objects: cluster.objects(),
+            kinds,
+            manager: id.field_manager(),
+            id,
+            parent_name,
+            parent_namespace: namespace.clone(),
+            parent: None,
+            namespace,
+            inventory_namespace: target.inventory_namespace.clone(),
+            field_manager: None,
+            version,
+            cache,
+            design: design.to_owned(),
+            cluster,
+        };
+        site.find().await?;
+        Ok(site)
+    }
+
+    /// The kubeconfig context.
+    pub(super) fn context(&self) -> &str {
+        self.cluster.context()
+    }
+
+    /// The context as steps name it.
+    pub(super) fn shown(&self) -> String {
+        format!("context {:?}", self.context())
+    }
+
+    /// The namespace of resources that name none.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The design's name.
+    pub(super) fn design(&self) -> &str {
+        &self.design
+    }
+
+    /// Whether the server may know fields that the built-in model doesn't.
+    pub(super) fn is_newer(&self) -> bool {
+        let minor = |version: &str| -> Option<u32> {
+            let mut parts = version.trim_start_matches('v').split('.');
+            parts.next()?;
+            let digits = parts.next()?;
+            digits.trim_end_matches('+').parse().ok()
+        };
+        let ours = weft_domain::model::Model::builtin();
+        minor(&self.version) > minor(ours.version())
+    }
+
+    /// Whether the cluster serves the kind of an id.
+    pub(super) fn serves(&self, id: &str) -> bool {
+        let mut parts = id.split('/');
+        let first = parts.next().unwrap_or_default();
+        let second = parts.next().unwrap_or_default();
+        self.kinds.preferred("", first).is_some() || self.kinds.preferred(first, second).is_some()
+    }
+
+    /// The kind of an object.
+    pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<KindRef>> {
+        self.kinds.find(api_version, kind).or_else(|| {
+            let (group, _) = split_api_version(api_version);
+            self.kinds.preferred(group, kind)
+        })
+    }
+
+    /// The kind of something that every server has.
+    pub(super) fn own(&self, api_version: &str, kind: &str) -> Result<Arc<KindRef>> {
+        self.kind(api_version, kind).ok_or_else(|| {
+            Error::new(Code::ClusterAnswer, format!("the cluster serves no {kind}"))
+                .at(self.place(None))
+        })
+    }
+
+    /// Reads what is served again, once a definition is established.
+    pub(super) async fn refresh(&mut self, api_version: &str, kind: &str) -> Result<()> {
+        let until = Instant::now() + Duration::from_secs(30);
+        let refreshed = self
+            .cluster
+            .refresh_kinds(self.cache.as_deref(), api_version, kind, until);
+        self.kinds = refreshed.await?;
+        Ok(())
+    }
+
+    /// Another site of the same cluster, for tasks.
+    pub(super) fn write(&self) -> Write {
+        Write::by(self.manager.clone())
+    }
+
+    /// Looks for the inventory: where it should be, then where the set's own namespace made it go.
+    async fn find(&mut self) -> Result<()> {
+        let secrets = self.own("v1", "Secret")?;
+        let mut places = vec![self.namespace.clone()];
+        let other = self.inventory_namespace.clone();
+        places.push(other.unwrap_or_else(|| "default".to_owned()));
+        places.dedup();
+        for namespace in places {
+            let found = self
+                .objects
+                .get(&secrets, Some(&namespace), &self.parent_name)
+                .await;
+            match found {
+                Ok(reply) => {
+                    let parent = Parent::parse(&reply.object)
+                        .map_err(|error| self.foreign(&namespace, &error))?;
+                    self.keep_at(&namespace);
+                    self.parent = Some(parent);
+                    return Ok(());
+                }
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn foreign(&self, namespace: &str, error: &ParentError) -> Error {
+        Error::new(Code::ForeignSet, "the inventory cannot be used")
+            .because_of(error)
+            .at(self.place(Some(&format!("Secret/{namespace}/{}", self.parent_name))))
+    }
+
+    fn keep_at(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.parent_namespace);
+        self.id = SetId::of_parent(&self.parent_name, namespace);
+        self.manager = match &self.field_manager {
+            Some(manager) => manager.clone(),
+            None => self.id.field_manager(),
+        };
+    }
+
+    /// Decides where the inventory of a new set goes: not into a namespace that the set brings.
+    pub(super) async fn settle(&mut self, set: &ResourceSet) -> Result<()> {
+        if self.parent.is_some() {
+            return Ok(());
+        }
+        let brings = set.find("", "Namespace", None, &self.namespace).is_some();
+        if brings {
+            let other = self.inventory_namespace.clone();
+            self.keep_at(&other.unwrap_or_else(|| "default".to_owned()));
+            self.find().await?;
+        }
+        Ok(())
+    }
+
+    /// Demands that the set exists.
+    pub(super) fn require_parent(&self) -> Result<&Parent> {
+        self.parent.as_ref().ok_or_else(|| {
+            Error::new(
+                Code::SetNotFound,
+                format!(
+                    "no design {:?} is deployed in {}",
+                    self.design,
+                    self.shown()
+                ),
+            )
+            .at(self.place(None))
+            .hint("it may be in another namespace: add -n NAMESPACE or --inventory-namespace")
+        })
+    }
+
+    /// Writes the inventory, unless it is as it should be.
+    pub(super) async fn keep(&mut self, next: Parent) -> Result<()> {
+        if self.parent.as_ref() == Some(&next) {
+            return Ok(());
+        }
+        let secrets = self.own("v1", "Secret")?;
+        let secret = next.to_secret().map_err(|error| {
+            Error::new(Code::OverLimit, "the inventory is too large").because_of(&error)
+        })?;
+        let (namespace, name) = (self.parent_namespace.clone(), self.parent_name.clone());
+        let write = self.write();
+        let reply = if next.resource_version().is_some() {
+            self.objects
+                .replace(&secrets, Some(&namespace), &name, &secret, &write)
+                .await
+        } else {
+            self.objects
+                .create(&secrets, Some(&namespace), &secret, &write)
+                .await
+        };
+        let reply = match reply {
+            // An earlier attempt of ours may have made it: the lease keeps others away.
+            Err(error) if is_unclear(&error) => {
+                let live = self.objects.get(&secrets, Some(&namespace), &name).await?;
+                Parent::parse(&live.object).map_err(|error| self.foreign(&namespace, &error))?;
+                let mut secret = secret;
+                secret["metadata"]["resourceVersion"] =
+                    live.object["metadata"]["resourceVersion"].clone();
+                self.objects
+                    .replace(&secrets, Some(&namespace), &name, &secret, &write)
+                    .await?
+            }
+            reply => reply?,
+        };
+        self.parent = Some(next.written_as(&reply.object));
+        Ok(())
+    }
+
+    /// Claims the set for this run.
+    pub(super) async fn claim(&self, services: &Services, handle: &Handle) -> Result<Lease> {
+        let leases = self.own("coordination.k8s.io/v1", "Lease")?;
+        let holder = format!("{}@{}/{}", user(), host(), services.new_id());
+        let claim = Claim {
+            set: &self.id,
+            name: &self.parent_name,
+            namespace: &self.parent_namespace,
+            holder: &holder,
+            duration: LEASE,
+        };
+        let begun = Instant::now();
+        let mut sighting: Option<Sighting> = None;
+        let mut told = false;
+        loop {
+            handle.check()?;
+            let live = self.lease(&leases).await?;
+            match claim.check(live.as_ref(), now(), sighting.as_ref()) {
+                Standing::Acquire(object) | Standing::Renew(object) => {
+                    match put_lease(self, &leases, &object).await {
+                        Ok(()) => break,
+                        Err(error) if is_conflict(&error) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Standing::HeldBy(held) => {
+                    if begun.elapsed() > LEASE_WAIT {
+                        let since = held.since.map(|since| format!(" since {since}"));
+                        return Err(Error::new(
+                            Code::SetLocked,
+                            format!(
+                                "another run works on {:?}: {}{}",
+                                self.design,
+                                held.holder,
+                                since.unwrap_or_default()
+                            ),
+                        )
+                        .at(self.place(None)));
+                    }
+                    if !told {
+                        handle.step(format!("waiting for another run: {}", held.holder));
+                        told = true;
+                    }
+                    sighting = Some(held.sighting);
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+        Ok(Lease::keep(self, leases, holder))
+    }
+
+    async fn lease(&self, leases: &KindRef) -> Result<Option<Value>> {
+        let namespace = Some(self.parent_namespace.as_str());
+        match self.objects.get(leases, namespace, &self.parent_name).await {
+            Ok(reply) => Ok(Some(reply.object)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+async fn put_lease(site: &Site, leases: &KindRef, object: &Value) -> Result<(), ObjectError> {
+    let namespace = Some(site.parent_namespace.as_str());
+    put(&site.objects, leases, namespace, &site.parent_name, object).await
+}
+
+async fn put(
+    objects: &Objects,
+    leases: &KindRef,
+    namespace: Option<&str>,
+    name: &str,
+    object: &Value,
+) -> Result<(), ObjectError> {
+    let write = Write::by("weftctl");
+    let bound = object.pointer("/metadata/resourceVersion").is_some();
+    if bound {
+        objects
+            .replace(leases, namespace, name, object, &write)
+            .await?;
+    } else {
+        objects.create(leases, namespace, object, &write).await?;
+    }
+    Ok(())
+}
+
+/// A lease that is renewed as long as this lives.
+pub(super) struct Lease {
+    lost: watch::Receiver<bool>,
+    renewal: JoinHandle<()>,
+    leases: Arc<KindRef>,
+    holder: String,
+}
+
+impl Lease {
+    fn keep(site: &Site, leases: Arc<KindRef>, holder: String) -> Self {
+        let (tell, lost) = watch::channel(false);
+        let (objects, kind, holder_too) = (site.objects.clone(), leases.clone(), holder.clone());
+        let (id, name, namespace) = (
+            site.id.clone(),
+            site.parent_name.clone(),
+            site.parent_namespace.clone(),
+        );
+        let renewal = tokio::spawn(async move {
+            let mut good = Instant::now();
+            loop {
+                tokio::time::sleep(LEASE / 3).await;
+                let claim = Claim {
+                    set: &id,
+                    name: &name,
+                    namespace: &namespace,
+                    holder: &holder_too,
+                    duration: LEASE,
+                };
+                let live = objects.get(&kind, Some(&namespace), &name).await;
+                let renewed = match live.map(|live| claim.check(Some(&live.object), now(), None)) {
+                    Ok(Standing::Renew(object)) => {
+                        put(&objects, &kind, Some(&namespace), &name, &object)
+                            .await
+                            .is_ok()
+                    }
+                    Ok(_) => {
+                        let _ = tell.send(true);
+                        return;
+                    }
+                    Err(_) => false,
+                };
+                if renewed {
+                    good = Instant::now();
+                } else if good.elapsed() > LEASE {
+                    let _ = tell.send(true);
+                    return;
+                }
+            }
+        });
+        Self {
+            lost,
+            renewal,
+            leases,
+            holder,
+        }
+    }
+
+    /// Fails once the lease is lost: somebody else may work by now.
+    pub(super) fn check(&self, site: &Site) -> Result<()> {
+        if *self.lost.borrow() {
+            return Err(
+                Error::new(Code::SetLocked, "the lease of the set was lost").at(site.place(None))
+            );
+        }
+        Ok(())
+    }
+
+    /// Gives it back.
+    pub(super) async fn release(self, site: &Site) {
+        self.renewal.abort();
+        let claim = Claim {
+            set: &site.id,
+            name: &site.parent_name,
+            namespace: &site.parent_namespace,
+            holder: &self.holder,
+            duration: LEASE,
+        };
+        let Ok(Some(live)) = site.lease(&self.leases).await else {
+            return;
+        };
+        if site.parent.is_none() {
+            // Nothing is left that it could protect.
+            let delete = Delete {
+                uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+                ..Delete::default()
+            };
+            let namespace = Some(site.parent_namespace.as_str());
+            let deleted = site
+                .objects
+                .delete(&self.leases, namespace, &site.parent_name, &delete)
+                .await;
+            if let Err(error) = deleted {
+                tracing::debug!(%error, "the lease stays");
+            }
+            return;
+        }
+        if let Some(object) = claim.release(&live)
+            && let Err(error) = put_lease(site, &self.leases, &object).await
+        {
+            tracing::debug!(%error, "the lease was not given back; it ends by itself");
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+fn now() -> MicroTime {
+    MicroTime::from_unix_micros(jiff::Timestamp::now().as_microsecond())
+}
+
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "weftctl".to_owned())
+}
+
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Whether a creation may have been carried out, by this call or an earlier one.
+fn is_unclear(error: &ObjectError) -> bool {
+    matches!(
+        &*error.problem,
+        Problem::Unanswered { .. }
+            | Problem::Conflict {
+                conflict: Conflict::Exists,
+                ..
+            }
+    )
+}
+
+/// Whether something isn't there.
+pub(super) fn is_missing(error: &ObjectError) -> bool {
+    matches!(*error.problem, Problem::NotFound { .. })
+}
+
+/// Whether somebody else was faster.
+pub(super) fn is_conflict(error: &ObjectError) -> bool {
+    matches!(*error.problem, Problem::Conflict { .. })
+}
+
+/// The id of an object on its own.
+pub(super) fn id_of(kind: &KindRef, namespace: Option<&str>, name: &str) -> ResourceId {
+    ResourceId::new(&kind.group, &kind.kind, namespace, name)
+}
