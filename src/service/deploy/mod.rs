@@ -178,7 +178,10 @@ async fn on_one(
     site.settle(&wanted.set).await?;
     let perform = request.mode == Mode::Perform;
     let lease = if perform {
-        Some(site.claim(services, handle).await?)
+        let lease = site.claim(services, handle).await?;
+        // What was read before may be what another run has changed since.
+        site.find().await?;
+        Some(lease)
     } else {
         None
     };

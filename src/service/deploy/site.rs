@@ -178,8 +178,9 @@ impl Site {
     }
 
     /// Looks for the inventory: where it should be, then where the set's own namespace made it go.
-    async fn find(&mut self) -> Result<()> {
+    pub(super) async fn find(&mut self) -> Result<()> {
         let secrets = self.own("v1", "Secret")?;
+        self.parent = None;
         let mut places = vec![self.namespace.clone()];
         let other = self.inventory_namespace.clone();
         places.push(other.unwrap_or_else(|| "default".to_owned()));
