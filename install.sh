@@ -296,7 +296,8 @@ stage_all() {
   stage "$source/README.md" "$share/doc/weftctl" README.md
   # The program last: what it needs is there when it appears.
   stage "$binary" "$bin" weftctl 755
-  env WEFT_HOME="$scratch/home" "$bin/.weftctl.$$" version >"$scratch/version" 2>&1 ||
+  env WEFT_HOME="$scratch/home" "$bin/.weftctl.$$" version -o 'jsonpath=weftctl {.client.version}' \
+    >"$scratch/version" 2>&1 ||
     fail "the program does not run on this machine; build it from a checkout"
 }
 

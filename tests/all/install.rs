@@ -276,6 +276,8 @@ fn a_release_of_this_program_installs_into_an_empty_home_runs_and_uninstalls() {
     let release = Release::of(&program);
 
     let run = release.install(&home, &serve(&release.folder(), Faults::default()));
+    let said = format!("installed weftctl {} as", env!("CARGO_PKG_VERSION"));
+    assert!(run.stderr.contains(&said), "{run}");
     run.succeeds();
     let installed = list(&home.path("home/.local"));
     assert_eq!(
