@@ -77,16 +77,13 @@ pub struct Context {
     pub signal: Arc<AtomicI32>,
     /// The process around.
     pub surrounding: Surrounding,
-    /// What is wrong with the settings, for a command that works without them.
-    pub trouble: Option<Error>,
     clock: Clock,
     client: OnceCell<Client>,
     services: OnceCell<Services>,
 }
 
 impl Context {
-    /// Puts the parts together. Without `needs_settings` wrong files and variables are left to
-    /// the command, in [`Context::trouble`].
+    /// Puts the parts together. Without `needs_settings` wrong files and variables don't count.
     ///
     /// # Errors
     /// When a setting is wrong; with a terminal to say so.
@@ -107,10 +104,10 @@ impl Context {
             fail(Error::new(Code::Usage, "no home folder is known").hint("set HOME or WEFT_HOME"))
         })?;
         let flags = Self::flags(global).map_err(fail)?;
-        let (config, mut trouble) = match Self::read_config(global, &surrounding, &home, &flags) {
-            Ok(config) => (config, None),
+        let config = match Self::read_config(global, &surrounding, &home, &flags) {
+            Ok(config) => config,
             Err(error) if needs_settings => return Err(fail(error)),
-            Err(error) => (Config::of_flags(home.config_file(), &flags), Some(error)),
+            Err(_) => Config::of_flags(home.config_file(), &flags),
         };
         let asked = config.get("output");
         let format = match Format::parse(asked, reports) {
@@ -122,7 +119,6 @@ impl Context {
                 if needs_settings || *config.origin("output") == Origin::Flag {
                     return Err(fail(error));
                 }
-                trouble = trouble.or(Some(error));
                 Format::Table
             }
         };
@@ -150,7 +146,6 @@ impl Context {
             cancel,
             signal: Arc::default(),
             surrounding,
-            trouble,
             clock,
             client: OnceCell::new(),
             services: OnceCell::new(),

@@ -102,8 +102,18 @@ pub struct Target {
     pub inventory_namespace: Option<String>,
 }
 
+impl Target {
+    /// The contexts, of which none stands for the current one.
+    pub fn each(&self) -> Vec<Option<String>> {
+        match self.contexts.as_slice() {
+            [] => vec![None],
+            several => several.iter().cloned().map(Some).collect(),
+        }
+    }
+}
+
 /// What is allowed, and how it is done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct DeployOptions {
@@ -115,8 +125,6 @@ pub struct DeployOptions {
     pub replace: bool,
     /// Take fields from other managers.
     pub force_conflicts: bool,
-    /// Another field manager than the set's own.
-    pub field_manager: Option<String>,
     /// How many requests are in flight at a time.
     pub concurrency: usize,
     /// Wait until everything is ready.
@@ -132,7 +140,6 @@ impl Default for DeployOptions {
             adopt: false,
             replace: false,
             force_conflicts: false,
-            field_manager: None,
             concurrency: 16,
             wait: false,
             timeout_seconds: 300.0,
@@ -182,6 +189,19 @@ pub struct DeployDesign {
     /// By context, the fingerprint of the plan that the user has seen: another one is not performed.
     #[serde(default)]
     pub expected: BTreeMap<String, String>,
+}
+
+impl DeployDesign {
+    /// Has it done, whatever the plan.
+    pub fn new(goal: Goal, target: Target, options: DeployOptions) -> Self {
+        Self {
+            goal,
+            target,
+            options,
+            mode: Mode::Perform,
+            expected: BTreeMap::new(),
+        }
+    }
 }
 
 /// Reads how a set is in a cluster.

@@ -27,9 +27,9 @@ pub use provenance::{Provenance, Source};
 pub use read::Document;
 pub use values::Values;
 
-use crate::near;
+use crate::near::nearest;
 use crate::path::Path;
-use crate::resource::{Origin, ResourceId, canonical_group, dig, split_api_version};
+use crate::resource::{Origin, ResourceId, canonical_group, describe, dig, split_api_version};
 use crate::yaml::{self, Limits};
 use json_patch::Operation;
 use placeholder::Filler;
@@ -47,9 +47,6 @@ const MOST_BYTES: usize = Limits::STREAM.document_bytes;
 
 /// How many objects an error names.
 const MOST_SHOWN: usize = 5;
-
-/// A longer name isn't compared with others, which takes quadratic time.
-const LONGEST_NAME: usize = 256;
 
 /// What is wrong with an overlay, its values, or with applying it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,29 +265,9 @@ impl std::error::Error for Error {
     }
 }
 
-/// Returns what a value is, as a phrase.
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
-    }
-}
-
 /// Asks for the known name that is nearest to one that isn't.
 fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     nearest(name, known).map(|near| format!("did you mean {near}?"))
-}
-
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if name.len() > LONGEST_NAME {
-        return None;
-    }
-    let known = known.filter(|known| known.len() <= LONGEST_NAME);
-    near::nearest(name, known)
 }
 
 /// How large a value is.

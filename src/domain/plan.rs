@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::check::{Finding, Rule, definitions};
 use crate::graph::{CycleError, Graph, Order, Strength};
-use crate::inventory::Member;
+use crate::inventory::{Member, MemberOrigin};
 use crate::ownership::{FieldConflict, FieldDrift, Owner};
 use crate::reference::{Workloads, collect};
 use crate::resource::{
@@ -279,6 +279,12 @@ impl Step {
             blocking: None,
             member: None,
         }
+    }
+
+    /// Returns whether the object is made by us or taken over.
+    pub fn origin(&self) -> MemberOrigin {
+        let member = self.member.as_ref();
+        member.map_or(MemberOrigin::Created, |member| member.origin)
     }
 
     fn refuse(&mut self, reason: String, refusal: Refusal) {

@@ -1023,7 +1023,8 @@ impl Reader<'_> {
 /// What all annotations of an object may take together.
 const ANNOTATIONS_SIZE: usize = 256 << 10;
 
-fn describe(value: &Value) -> &'static str {
+/// Returns what a value is, as a phrase.
+pub(crate) fn describe(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -3,13 +3,13 @@
 
 use weft_domain::{duration, plan::Action};
 
-use super::source::ClusterArgs;
+use super::source::{ClusterArgs, namespace};
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode, Target},
         design::DeployResult,
     },
-    commands::{Outcome, confirm},
+    commands::{Outcome, completion, confirm, name_of},
     context::Context,
     error::{Code, Error, Result},
     output::{Answers, Severity},
@@ -51,33 +51,68 @@ impl TargetArgs {
     }
 }
 
-/// The namespace of a set that is named without its design.
-#[derive(clap::Args, Debug, Default)]
-pub(super) struct NamespaceArgs {
+/// A deployed design, by its name alone.
+#[derive(clap::Args, Debug)]
+pub(super) struct SetArgs {
+    /// The name of the design
+    #[arg(add = completion::stored(), value_parser = name_of("design"))]
+    pub(super) name: String,
     /// The namespace that the design was deployed with
     #[arg(short, long)]
     namespace: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
-impl NamespaceArgs {
-    /// The flag's, else the configured one.
-    pub(super) fn get(&self, cx: &Context) -> Option<String> {
-        let namespace = self.namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| cx.config.get("namespace"));
-        (!namespace.is_empty()).then(|| namespace.to_owned())
+impl SetArgs {
+    /// Where it is.
+    pub(super) fn target(&self, cx: &Context) -> Result<Target> {
+        let namespace = namespace(cx, self.namespace.as_deref());
+        self.target.target(cx, namespace)
     }
 }
 
-/// What a run may do.
-#[derive(clap::Args, Debug, Default)]
+/// A change of a deployed design that is named without its source.
+#[derive(clap::Args, Debug)]
+pub(super) struct ChangeArgs {
+    /// Only say what would happen; the cluster is asked either way
+    #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
+    dry_run: Option<String>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    set: SetArgs,
+}
+
+impl ChangeArgs {
+    /// Shows what would change, asks, then does just that.
+    ///
+    /// # Errors
+    /// As [`RunArgs::perform`].
+    pub(super) async fn run(
+        self,
+        cx: &Context,
+        options: DeployOptions,
+        goal: impl FnOnce(String) -> Goal,
+    ) -> Result<Outcome> {
+        let target = self.set.target(cx)?;
+        let request = DeployDesign::new(goal(self.set.name), target, self.run.options(options));
+        if self.dry_run.is_some() {
+            return shown(cx, request, Mode::Plan).await;
+        }
+        self.run.perform(cx, request, true).await
+    }
+}
+
+/// What may be changed on the way to a design, and whether its readiness is awaited.
+#[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(super) struct RunArgs {
+pub(super) struct WriteArgs {
     /// Wait until everything is ready
     #[arg(long)]
     wait: bool,
     /// How long, for example 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds, requires = "wait")]
     timeout: f64,
     /// Delete and create anew what can't be changed
     #[arg(long)]
@@ -85,9 +120,25 @@ pub(super) struct RunArgs {
     /// Take fields over that other managers own
     #[arg(long)]
     force_conflicts: bool,
-    /// Another field manager than the set's own
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
-    field_manager: Option<String>,
+}
+
+impl WriteArgs {
+    /// The options that they stand for.
+    pub(super) fn options(&self) -> DeployOptions {
+        DeployOptions {
+            replace: self.replace,
+            force_conflicts: self.force_conflicts,
+            wait: self.wait,
+            timeout_seconds: self.timeout,
+            ..DeployOptions::default()
+        }
+    }
+}
+
+/// How a run goes.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Deployment options")]
+pub(super) struct RunArgs {
     /// How many requests are in flight at a time
     #[arg(long, value_name = "COUNT", default_value = "16", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -102,16 +153,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl RunArgs {
-    /// The options that they stand for.
-    pub(super) fn options(&self) -> DeployOptions {
+    /// The options with what they add.
+    pub(super) fn options(&self, options: DeployOptions) -> DeployOptions {
         DeployOptions {
-            replace: self.replace,
-            force_conflicts: self.force_conflicts,
-            field_manager: self.field_manager.clone(),
             concurrency: usize::from(self.concurrency),
-            wait: self.wait,
-            timeout_seconds: self.timeout,
-            ..DeployOptions::default()
+            ..options
         }
     }
 
@@ -158,6 +204,16 @@ impl RunArgs {
         tell(cx, &result);
         Ok(ended(result, &request.goal))
     }
+}
+
+/// Asks what would be done, and shows it.
+///
+/// # Errors
+/// When a cluster can't be asked, or nothing may be done.
+pub(super) async fn shown(cx: &Context, request: DeployDesign, mode: Mode) -> Result<Outcome> {
+    let plan = cx.run(&DeployDesign { mode, ..request }).await?;
+    tell(cx, &plan);
+    Ok(plan.into())
 }
 
 /// Says what the run noticed.

@@ -1,7 +1,7 @@
 //! `design deploy`
 
 use super::{
-    cluster::{RunArgs, TargetArgs, tell},
+    cluster::{RunArgs, TargetArgs, WriteArgs, shown, tell},
     source::{DesignArgs, SchemaArgs},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub(super) struct Deploy {
     /// Take over objects that exist without this design
     #[arg(long)]
     adopt: bool,
+    #[command(flatten)]
+    write: WriteArgs,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -149,25 +151,15 @@ impl Deploy {
             tell(cx, &plan);
             return Ok(plan.into());
         }
-        let request = DeployDesign {
-            goal: Goal::Design { design, schemas },
-            target: self.target.target(cx, namespace)?,
-            options: DeployOptions {
-                prune: self.prune,
-                adopt: self.adopt,
-                ..self.run.options()
-            },
-            mode: Mode::Perform,
-            expected: std::collections::BTreeMap::new(),
+        let options = DeployOptions {
+            prune: self.prune,
+            adopt: self.adopt,
+            ..self.run.options(self.write.options())
         };
+        let target = self.target.target(cx, namespace)?;
+        let request = DeployDesign::new(Goal::Design { design, schemas }, target, options);
         if self.dry_run.is_some() {
-            let request = DeployDesign {
-                mode: Mode::DryRun,
-                ..request
-            };
-            let plan = cx.run(&request).await?;
-            tell(cx, &plan);
-            return Ok(plan.into());
+            return shown(cx, request, Mode::DryRun).await;
         }
         let destroys = self.prune || request.options.replace;
         self.run.perform(cx, request, destroys).await

@@ -1,9 +1,9 @@
 //! `design history`
 
-use super::cluster::{NamespaceArgs, TargetArgs};
+use super::cluster::SetArgs;
 use crate::{
     api::deploy::{ListRevisions, RevisionList},
-    commands::{Outcome, completion, name_of},
+    commands::Outcome,
     context::Context,
     error::Result,
     output::{Column, Human, Table, View},
@@ -15,13 +15,8 @@ use crate::{
     after_help = "Examples:\n  weftctl design history shop\n  weftctl design history shop -o json"
 )]
 pub(super) struct History {
-    /// The name of the design
-    #[arg(add = completion::stored(), value_parser = name_of("design"))]
-    name: String,
     #[command(flatten)]
-    namespace: NamespaceArgs,
-    #[command(flatten)]
-    target: TargetArgs,
+    set: SetArgs,
 }
 
 impl View for RevisionList {
@@ -67,8 +62,8 @@ impl History {
     /// Asks the clusters.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let request = ListRevisions {
-            target: self.target.target(cx, self.namespace.get(cx))?,
-            name: self.name,
+            target: self.set.target(cx)?,
+            name: self.set.name,
         };
         Ok(cx.client().await?.call(&request).await?.into())
     }

@@ -44,22 +44,20 @@ impl Plan {
     /// Looks at the clusters.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let design = self.design.resolve(cx).await?;
-        let request = DeployDesign {
-            goal: Goal::Design {
-                design,
-                schemas: self.schemas.load(cx, &self.design, None).await?,
-            },
-            target: self.target.target(cx, self.design.namespace(cx))?,
-            options: DeployOptions {
-                prune: self.prune,
-                adopt: self.adopt,
-                replace: self.replace,
-                force_conflicts: self.force_conflicts,
-                ..DeployOptions::default()
-            },
-            mode: Mode::Plan,
-            expected: std::collections::BTreeMap::new(),
+        let goal = Goal::Design {
+            design,
+            schemas: self.schemas.load(cx, &self.design, None).await?,
         };
+        let options = DeployOptions {
+            prune: self.prune,
+            adopt: self.adopt,
+            replace: self.replace,
+            force_conflicts: self.force_conflicts,
+            ..DeployOptions::default()
+        };
+        let target = self.target.target(cx, self.design.namespace(cx))?;
+        let mut request = DeployDesign::new(goal, target, options);
+        request.mode = Mode::Plan;
         let plan = cx.run(&request).await?;
         tell(cx, &plan);
         let same = plan

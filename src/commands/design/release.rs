@@ -1,9 +1,9 @@
 //! `design release`
 
-use super::cluster::{NamespaceArgs, RunArgs, TargetArgs, tell};
+use super::cluster::ChangeArgs;
 use crate::{
-    api::deploy::{DeployDesign, Goal, Mode},
-    commands::{Outcome, completion, name_of},
+    api::deploy::{DeployOptions, Goal},
+    commands::Outcome,
     context::Context,
     error::Result,
 };
@@ -14,42 +14,17 @@ use crate::{
     after_help = "Examples:\n  weftctl design release shop --dry-run=server\n  weftctl design release shop --context sandbox --dry-run=server"
 )]
 pub(super) struct Release {
-    /// The name of the design
-    #[arg(add = completion::stored(), value_parser = name_of("design"))]
-    name: String,
-    /// Only say what would happen; the cluster is asked either way
-    #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
-    dry_run: Option<String>,
     #[command(flatten)]
-    namespace: NamespaceArgs,
-    #[command(flatten)]
-    run: RunArgs,
-    #[command(flatten)]
-    target: TargetArgs,
+    change: ChangeArgs,
 }
 
 impl Release {
-    /// Shows what would change, asks, then does just that.
+    /// Has everything let go.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let request = DeployDesign {
-            target: self.target.target(cx, self.namespace.get(cx))?,
-            goal: Goal::Nothing {
-                name: self.name,
-                release: true,
-            },
-            options: self.run.options(),
-            mode: if self.dry_run.is_some() {
-                Mode::Plan
-            } else {
-                Mode::Perform
-            },
-            expected: std::collections::BTreeMap::new(),
+        let goal = |name| Goal::Nothing {
+            name,
+            release: true,
         };
-        if self.dry_run.is_some() {
-            let plan = cx.run(&request).await?;
-            tell(cx, &plan);
-            return Ok(plan.into());
-        }
-        self.run.perform(cx, request, true).await
+        self.change.run(cx, DeployOptions::default(), goal).await
     }
 }

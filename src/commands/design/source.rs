@@ -84,12 +84,16 @@ fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "a size is a number such as 64MiB".to_owned())
 }
 
+/// The namespace of a flag, else the configured one.
+pub(super) fn namespace(cx: &Context, flag: Option<&str>) -> Option<String> {
+    let namespace = flag.unwrap_or_else(|| cx.config.get("namespace"));
+    (!namespace.is_empty()).then(|| namespace.to_owned())
+}
+
 impl SourceArgs {
     /// The namespace: the flag's, else the configured one.
     pub(crate) fn namespace(&self, cx: &Context) -> Option<String> {
-        let namespace = self.namespace.as_deref();
-        let namespace = namespace.unwrap_or_else(|| cx.config.get("namespace"));
-        (!namespace.is_empty()).then(|| namespace.to_owned())
+        namespace(cx, self.namespace.as_deref())
     }
 
     /// Reads a source.

@@ -1,9 +1,9 @@
 //! `design status`
 
-use super::cluster::{NamespaceArgs, TargetArgs};
+use super::cluster::SetArgs;
 use crate::{
     api::deploy::{DesignStatus, ReadSet},
-    commands::{Outcome, completion, name_of, watch::Watch},
+    commands::{Outcome, watch::Watch},
     context::Context,
     error::Result,
     output::{Column, Human, Table, View},
@@ -15,13 +15,8 @@ use crate::{
     after_help = "Examples:\n  weftctl design status shop\n  weftctl design status shop --context sandbox -o json"
 )]
 pub(super) struct Status {
-    /// The name of the design
-    #[arg(add = completion::stored(), value_parser = name_of("design"))]
-    name: String,
     #[command(flatten)]
-    namespace: NamespaceArgs,
-    #[command(flatten)]
-    target: TargetArgs,
+    set: SetArgs,
     #[command(flatten)]
     watch: Watch,
 }
@@ -71,8 +66,8 @@ impl Status {
     /// Asks the clusters.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let request = ReadSet {
-            target: self.target.target(cx, self.namespace.get(cx))?,
-            name: self.name,
+            target: self.set.target(cx)?,
+            name: self.set.name,
         };
         self.watch.call(cx, &request).await
     }

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::resource::describe;
+
 /// A field with a type that it cannot have, so that nothing can be said about its object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its state cannot be read: {place} is {found}, not {expected}")]
@@ -229,17 +231,6 @@ pub(super) fn untrue(condition: &Condition<'_>, generation: Option<u64>) -> Opti
         )),
         _ if condition.is_true() => None,
         _ => Some(condition.told()),
-    }
-}
-
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
     }
 }
 

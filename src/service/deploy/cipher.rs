@@ -9,9 +9,9 @@ use aws_lc_rs::{
 use serde_json::json;
 use weft_domain::{base64, inventory::BoxError};
 
-use super::site::{Site, is_missing};
+use super::site::{Site, is_missing, is_unclear};
 use crate::{
-    cluster::{Conflict, Problem},
+    cluster::Write,
     error::{Code, Error, Result},
 };
 
@@ -47,23 +47,14 @@ impl Key {
                     "metadata": { "name": name, "namespace": site.parent_namespace },
                     "data": { "key": base64::encode(&bytes) },
                 });
-                let write = crate::cluster::Write::by("weftctl");
+                let write = Write::by("weftctl");
                 match site
                     .objects
                     .create(&secrets, namespace, &secret, &write)
                     .await
                 {
                     Ok(reply) => reply.object,
-                    Err(error)
-                        if matches!(
-                            &*error.problem,
-                            Problem::Unanswered { .. }
-                                | Problem::Conflict {
-                                    conflict: Conflict::Exists,
-                                    ..
-                                }
-                        ) =>
-                    {
+                    Err(error) if is_unclear(&error) => {
                         site.objects.get(&secrets, namespace, &name).await?.object
                     }
                     Err(error) => return Err(error.into()),

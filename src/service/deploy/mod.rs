@@ -66,11 +66,7 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     });
-    let contexts: Vec<Option<String>> = match request.target.contexts.as_slice() {
-        [] => vec![None],
-        several => several.iter().cloned().map(Some).collect(),
-    };
-    let runs = contexts.into_iter().map(|context| {
+    let runs = request.target.each().into_iter().map(|context| {
         let (services, request, source) = (services.clone(), request.clone(), source.clone());
         let handle = handle.clone();
         async move {

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
 use weft_domain::{
-    inventory::MemberOrigin,
+    inventory::Member,
     ownership::conflicts,
-    plan::{self, Action, Checked, Content, Observation, Observed, Options, Plan, outgoing},
-    resource::{ResourceId, ResourceSet},
+    plan::{
+        self, Action, Checked, Content, Need, Observation, Observed, Options, Plan, Step, outgoing,
+    },
+    resource::{Resource, ResourceId, ResourceSet},
 };
 
 use super::{
@@ -18,17 +20,43 @@ use super::{
 };
 use crate::{
     api::design::DeployResult,
-    cluster::{Conflict, KindRef, ObjectError, Problem, Selector, Validation, Write},
+    cluster::{Conflict, KindRef, ObjectError, Problem, Reply, Selector, Write},
     error::{Code, Error, Result},
 };
 
 /// Up to this many objects of a kind and namespace are asked for one by one.
 const SINGLY: usize = 4;
+
 /// An object that is looked for.
-#[derive(Clone)]
-struct Sought {
+pub(super) struct Sought {
     id: ResourceId,
+    api_version: String,
+    kind: String,
+    namespace: Option<String>,
     name: String,
+}
+
+impl Sought {
+    fn of_resource(resource: &Resource) -> Self {
+        Self {
+            id: resource.id.clone(),
+            api_version: resource.api_version.clone(),
+            kind: resource.kind.clone(),
+            namespace: resource.namespace.clone(),
+            name: resource.name.clone(),
+        }
+    }
+
+    /// One that the inventory names.
+    pub(super) fn of_member(member: &Member) -> Self {
+        Self {
+            id: member.id(),
+            api_version: member.api_version(),
+            kind: member.kind.clone(),
+            namespace: member.namespace.clone(),
+            name: member.name.clone(),
+        }
+    }
 }
 
 /// Looks at a cluster and plans, asking again what only the server can tell.
@@ -43,53 +71,49 @@ pub(super) async fn planned(
     loop {
         let plan = plan::plan(set, &Observed::Cluster(&seen, options))
             .map_err(|cycle| Error::new(Code::Cycle, cycle.to_string()))?;
-        let (check, contents) = (plan.needs_check(), plan.needs_contents());
-        if check.is_empty() && contents.is_empty() {
-            return Ok((seen, plan));
-        }
-        let checks = check
-            .into_iter()
-            .filter_map(|id| Some((set.by_id(&id)?, id)));
-        let checks = checks.map(|(resource, id)| {
-            let origin = origin_of(&plan, &id);
-            let object = outgoing(resource, &seen.set, origin);
+        let contents = plan.needs_contents();
+        let checks = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.need, Some(Need::Check { .. })));
+        let checks = checks.map(|step| {
             let site = &*site;
             async move {
-                let Some(kind) = site.kind(&resource.api_version, &resource.kind) else {
-                    return Ok((id, refused("its kind is not served", Vec::new())));
+                let checked = match ask(site, set, step).await {
+                    Some(reply) => checked(reply.map(|reply| reply.object))?,
+                    None => refused("its kind is not served", Vec::new()),
                 };
-                let write = Write {
-                    dry_run: true,
-                    validation: Validation::Strict,
-                    ..site.write()
-                };
-                let namespace = resource.namespace.as_deref();
-                let reply = site
-                    .objects
-                    .apply(&kind, namespace, &resource.name, &object, &write)
-                    .await;
-                checked(reply.map(|reply| reply.object)).map(|checked| (id, checked))
+                Ok::<_, Error>((step.id.clone(), checked))
             }
             .boxed()
         });
         let checked: Vec<_> = each(checks).try_collect().await?;
-        let asked = contents.len() + checked.len();
+        if checked.is_empty() && contents.is_empty() {
+            return Ok((seen, plan));
+        }
         seen.checked.extend(checked);
         for id in contents {
             let found = contents_of(site, &seen, &id).await?;
             seen.contents.insert(id, found);
         }
-        if asked == 0 {
-            return Err(Error::internal("a plan asks what nobody can answer"));
-        }
     }
 }
 
-fn origin_of(plan: &Plan, id: &ResourceId) -> MemberOrigin {
-    let mut steps = plan.steps.iter();
-    let step = steps.find(|step| step.id == *id);
-    step.and_then(|step| step.member.as_ref())
-        .map_or(MemberOrigin::Created, |member| member.origin)
+/// Asks the server what it would make of a step; nothing where its kind is not served.
+async fn ask(site: &Site, set: &ResourceSet, step: &Step) -> Option<Result<Reply, ObjectError>> {
+    let resource = set.get(step.index?)?;
+    let kind = site.kind(&resource.api_version, &resource.kind)?;
+    let object = outgoing(resource, &site.id, step.origin());
+    let write = Write {
+        dry_run: true,
+        force: step.force,
+        ..site.write()
+    };
+    let namespace = resource.namespace.as_deref();
+    let reply = site
+        .objects
+        .apply(&kind, namespace, &resource.name, &object, &write);
+    Some(reply.await)
 }
 
 fn refused(message: &str, fields: Vec<String>) -> Checked {
@@ -125,53 +149,19 @@ fn checked(reply: Result<Value, ObjectError>) -> Result<Checked> {
 /// Reads the live objects of the desired resources and of the members.
 async fn look(site: &Site, set: &ResourceSet, seen: &mut Observation) -> Result<()> {
     let brought = brought_namespaces(set);
-    let mut sought: BTreeMap<(String, String, Option<String>), Vec<Sought>> = BTreeMap::new();
-    let mut known = HashSet::new();
-    let desired = set.iter().map(|resource| {
-        (
-            resource.id.clone(),
-            (resource.api_version.clone(), resource.kind.clone()),
-            resource.namespace.clone(),
-            resource.name.clone(),
-        )
-    });
     let members = seen.parent.iter().flat_map(|parent| parent.members());
-    let members = members.map(|member| {
-        (
-            member.id(),
-            (member.api_version(), member.kind.clone()),
-            member.namespace.clone(),
-            member.name.clone(),
-        )
-    });
-    for (id, (api_version, kind), namespace, name) in desired.chain(members) {
-        if !known.insert(id.clone()) {
-            continue;
-        }
-        let key = (api_version, kind, namespace);
-        sought.entry(key).or_default().push(Sought { id, name });
-    }
-    let lists = sought
-        .into_iter()
-        .map(|((api_version, kind, namespace), sought)| {
-            async move {
-                let Some(kind) = site.kind(&api_version, &kind) else {
-                    return Ok::<_, Error>((sought, None));
-                };
-                let found = find(site, &kind, namespace.as_deref(), &sought).await?;
-                Ok((sought, Some(found)))
-            }
-            .boxed()
-        });
-    let lists: Vec<_> = each(lists).try_collect().await?;
-    for (sought, found) in lists {
-        match found {
-            Some(found) => seen.live.extend(found),
+    let sought = set.iter().map(Sought::of_resource);
+    let sought: Vec<_> = sought.chain(members.map(Sought::of_member)).collect();
+    let ids: Vec<_> = sought.iter().map(|one| one.id.clone()).collect();
+    let mut live = live(site, sought).await?;
+    for id in ids {
+        match live.remove(&id) {
+            Some(Some(object)) => _ = seen.live.insert(id, object),
+            Some(None) => {}
+            None if seen.live.contains_key(&id) => {}
             None => {
-                for one in sought {
-                    let why = "its kind comes with the design".to_owned();
-                    seen.unseen.insert(one.id, why);
-                }
+                seen.unseen
+                    .insert(id, "its kind comes with the design".to_owned());
             }
         }
     }
@@ -186,6 +176,43 @@ async fn look(site: &Site, set: &ResourceSet, seen: &mut Observation) -> Result<
         }
     }
     Ok(())
+}
+
+/// Looks for objects, with one list for many of a kind and namespace: what is there, what isn't, and
+/// nothing about those whose kind is not served.
+pub(super) async fn live(
+    site: &Site,
+    sought: impl IntoIterator<Item = Sought>,
+) -> Result<HashMap<ResourceId, Option<Value>>> {
+    let mut groups: BTreeMap<(String, String, Option<String>), Vec<Sought>> = BTreeMap::new();
+    let mut known = HashSet::new();
+    for one in sought {
+        if known.insert(one.id.clone()) {
+            let key = (
+                one.api_version.clone(),
+                one.kind.clone(),
+                one.namespace.clone(),
+            );
+            groups.entry(key).or_default().push(one);
+        }
+    }
+    let lists = groups
+        .into_iter()
+        .filter_map(|((api_version, kind, namespace), sought)| {
+            let kind = site.kind(&api_version, &kind)?;
+            let list = async move {
+                let found = find(site, &kind, namespace.as_deref(), &sought).await?;
+                Ok::<_, Error>((sought, found))
+            };
+            Some(list.boxed())
+        });
+    let lists: Vec<_> = each(lists).try_collect().await?;
+    let mut live = HashMap::new();
+    for (sought, found) in lists {
+        live.extend(sought.into_iter().map(|one| (one.id, None)));
+        live.extend(found.into_iter().map(|(id, object)| (id, Some(object))));
+    }
+    Ok(live)
 }
 
 fn brought_namespaces(set: &ResourceSet) -> HashMap<&str, ResourceId> {
@@ -312,29 +339,8 @@ pub(super) async fn dry_run(
             Action::Created | Action::Configured | Action::Adopted
         ) && !step.not_checked_by_server
     });
-    let answers = steps.map(|step| {
-        async move {
-            let resource = step.index.and_then(|index| set.get(index))?;
-            let kind = site.kind(&resource.api_version, &resource.kind)?;
-            let origin = step
-                .member
-                .as_ref()
-                .map_or(MemberOrigin::Created, |m| m.origin);
-            let object = outgoing(resource, &site.id, origin);
-            let write = Write {
-                dry_run: true,
-                force: step.force,
-                ..site.write()
-            };
-            let namespace = resource.namespace.as_deref();
-            let reply = site
-                .objects
-                .apply(&kind, namespace, &resource.name, &object, &write)
-                .await;
-            Some((step.id.clone(), reply))
-        }
-        .boxed()
-    });
+    let answers =
+        steps.map(|step| async move { Some((&step.id, ask(site, set, step).await?)) }.boxed());
     let answers: Vec<_> = each(answers).collect().await;
     let mut errors = Vec::new();
     for (id, reply) in answers.into_iter().flatten() {

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use weft_domain::{
-    inventory::{Confirmed, Member, MemberOrigin, PART_OF_LABEL, Parent},
+    inventory::{Confirmed, Member, PART_OF_LABEL, Parent},
     plan::{Action, ORIGIN, Plan, Step, Until, Wait, outgoing},
     readiness::{Related, readiness},
     resource::{Patch, Resource, ResourceId, ResourceSet},
@@ -244,11 +244,7 @@ async fn one(site: &Site, set: &ResourceSet, step: &Step) -> Result<Option<Value
 }
 
 async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<Value> {
-    let origin = step
-        .member
-        .as_ref()
-        .map_or(MemberOrigin::Created, |m| m.origin);
-    let mut object = outgoing(resource, &site.id, origin);
+    let mut object = outgoing(resource, &site.id, step.origin());
     let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
     let write = Write {
         force: step.force,

@@ -14,12 +14,13 @@ use weft_domain::{
 use super::{
     Wanted,
     cipher::Key,
+    observe::{self, Sought},
     site::{Site, is_missing},
 };
 use crate::{
     api::deploy::{
         DeployDesign, DesignStatus, Goal, ListRevisions, MemberStatus, ReadSet, RevisionList,
-        RevisionSummary, Target,
+        RevisionSummary,
     },
     cluster::{Delete, Selector, Write},
     error::{Code, Error, Result},
@@ -106,7 +107,6 @@ pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Resu
     if let Some(parent) = site.parent.clone() {
         site.keep(parent.with_revision(begun.number)).await?;
     }
-    let last = begun.secrets.len();
     // The first one last: without it the revision isn't listed as complete.
     for (place, mut secret) in begun.secrets.into_iter().enumerate().rev() {
         if place == 0 && outcome != Outcome::Deployed {
@@ -118,7 +118,6 @@ pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Resu
                 secret["metadata"]["labels"][key] = value.clone();
             }
         }
-        debug_assert!(place < last, "places count from zero");
         match site
             .objects
             .create(&secrets, namespace, &secret, &write)
@@ -257,20 +256,13 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
     })
 }
 
-fn contexts(target: &Target) -> Vec<Option<String>> {
-    match target.contexts.as_slice() {
-        [] => vec![None],
-        several => several.iter().cloned().map(Some).collect(),
-    }
-}
-
 /// Lists the revisions of a set.
 ///
 /// # Errors
 /// When it isn't deployed, or its cluster can't be asked.
 pub async fn history(services: &Services, request: ListRevisions) -> Result<RevisionList> {
     let mut items = Vec::new();
-    for context in contexts(&request.target) {
+    for context in request.target.each() {
         let site = Site::at(services, &request.target, context, &request.name, true).await?;
         site.require_parent()?;
         for entry in entries(&site).await? {
@@ -301,32 +293,21 @@ pub async fn history(services: &Services, request: ListRevisions) -> Result<Revi
 /// When it isn't deployed, or its cluster can't be asked.
 pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatus> {
     let mut resources = Vec::new();
-    for context in contexts(&request.target) {
+    for context in request.target.each() {
         let site = Site::at(services, &request.target, context, &request.name, true).await?;
         let parent = site.require_parent()?;
         let mut members: Vec<_> = parent.members();
-        members.sort_by_key(|member| {
-            (
-                member.kind.clone(),
-                member.namespace.clone(),
-                member.name.clone(),
-            )
-        });
+        members.sort_by_key(|member| (&member.kind, &member.namespace, &member.name));
+        let live = observe::live(&site, members.iter().copied().map(Sought::of_member)).await?;
         for member in members {
-            let state = match site.kind(&member.api_version(), &member.kind) {
+            let state = match live.get(&member.id()) {
+                Some(Some(object)) => readiness(object, &Related::default()),
+                Some(None) => Readiness::Waiting {
+                    reason: "it is not there".to_owned(),
+                },
                 None => Readiness::Waiting {
                     reason: "its kind is not served".to_owned(),
                 },
-                Some(kind) => {
-                    let namespace = member.namespace.as_deref();
-                    match site.objects.get(&kind, namespace, &member.name).await {
-                        Ok(reply) => readiness(&reply.object, &Related::default()),
-                        Err(error) if is_missing(&error) => Readiness::Waiting {
-                            reason: "it is not there".to_owned(),
-                        },
-                        Err(error) => return Err(error.into()),
-                    }
-                }
             };
             resources.push(MemberStatus {
                 id: member.id().to_string(),

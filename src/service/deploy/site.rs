@@ -40,7 +40,6 @@ pub(super) struct Site {
     pub(super) parent: Option<Parent>,
     namespace: String,
     inventory_namespace: Option<String>,
-    field_manager: Option<String>,
     version: String,
     /// Where discovery is kept; nowhere in a dry run.
     cache: Option<std::path::PathBuf>,
@@ -61,10 +60,6 @@ impl Site {
             .cluster
             .with_concurrency(request.options.concurrency.max(1));
         site.objects = site.cluster.objects();
-        if let Some(manager) = &request.options.field_manager {
-            site.field_manager = Some(manager.clone());
-            site.manager.clone_from(manager);
-        }
         Ok(site)
     }
 
@@ -96,7 +91,6 @@ impl Site {
             parent: None,
             namespace,
             inventory_namespace: target.inventory_namespace.clone(),
-            field_manager: None,
             version,
             cache,
             design: design.to_owned(),
@@ -214,10 +208,7 @@ impl Site {
     fn keep_at(&mut self, namespace: &str) {
         namespace.clone_into(&mut self.parent_namespace);
         self.id = SetId::of_parent(&self.parent_name, namespace);
-        self.manager = match &self.field_manager {
-            Some(manager) => manager.clone(),
-            None => self.id.field_manager(),
-        };
+        self.manager = self.id.field_manager();
     }
 
     /// Decides where the inventory of a new set goes: not into a namespace that the set brings.
@@ -500,7 +491,7 @@ fn host() -> String {
 }
 
 /// Whether a creation may have been carried out, by this call or an earlier one.
-fn is_unclear(error: &ObjectError) -> bool {
+pub(super) fn is_unclear(error: &ObjectError) -> bool {
     matches!(
         &*error.problem,
         Problem::Unanswered { .. }
