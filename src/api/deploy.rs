@@ -186,6 +186,9 @@ pub struct DeployDesign {
     /// How far it goes.
     #[serde(default)]
     pub mode: Mode,
+    /// Another field manager than the set's own, for a set that is new.
+    #[serde(default)]
+    pub field_manager: Option<String>,
     /// By context, the fingerprint of the plan that the user has seen: another one is not performed.
     #[serde(default)]
     pub expected: BTreeMap<String, String>,
@@ -199,6 +202,7 @@ impl DeployDesign {
             target,
             options,
             mode: Mode::Perform,
+            field_manager: None,
             expected: BTreeMap::new(),
         }
     }

@@ -10,6 +10,7 @@ pub use weft_domain::{
     diff::{FieldChange, ResourceChange},
     ownership::FieldDrift,
     plan::{Action, Summary, Wait},
+    readiness::{EventLine, PodProblem},
 };
 
 /// Which design is meant.
@@ -323,15 +324,15 @@ pub struct DeployResult {
     /// What went wrong; what was done all the same is in `resources`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<crate::error::Body>,
+    /// What the plan was allowed to do; absent where something was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Planned>,
     /// By context, what tells this plan from another.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub fingerprints: std::collections::BTreeMap<String, String>,
-    /// Something has failed for good, and was not waited for any longer.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub failed: bool,
-    /// How long was waited in vain, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timed_out_seconds: Option<f64>,
+    /// What was waited for in vain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<Blocker>,
 }
 
 impl DeployResult {
@@ -341,8 +342,12 @@ impl DeployResult {
         self.resources.extend(other.resources);
         self.failures.extend(other.failures);
         self.fingerprints.extend(other.fingerprints);
-        self.failed |= other.failed;
-        self.timed_out_seconds = self.timed_out_seconds.or(other.timed_out_seconds);
+        self.blockers.extend(other.blockers);
+        for note in other.notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
         self.revision = self.revision.max(other.revision);
         for warning in other.warnings {
             if !self.warnings.contains(&warning) {
@@ -351,6 +356,58 @@ impl DeployResult {
         }
         self.summary = Summary::of(self.resources.iter().map(|resource| resource.action));
     }
+}
+
+/// What a plan was allowed to do.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Planned {
+    /// Delete members that the design no longer has.
+    pub prune: bool,
+    /// Take objects over that exist without us.
+    pub adopt: bool,
+    /// Delete and create anew what can't be changed.
+    pub replace: bool,
+    /// Take fields from other managers.
+    pub force_conflicts: bool,
+}
+
+/// Something that did not become ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocker {
+    /// Group, kind, namespace and name in one readable word.
+    pub id: String,
+    /// The kubeconfig context.
+    pub context: String,
+    /// Whether it has failed, so that there was no use in waiting.
+    pub failed: bool,
+    /// What it waits for, or how it failed.
+    pub reason: String,
+    /// What happened to it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<EventLine>,
+    /// Its pods that are in trouble, not more than a few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<BlockedPod>,
+}
+
+/// A pod that keeps something from being ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockedPod {
+    /// What is wrong with it.
+    #[serde(flatten)]
+    pub problem: PodProblem,
+    /// What happened to it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<EventLine>,
+    /// The last lines that its container wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
 }
 
 /// A resource of a plan.

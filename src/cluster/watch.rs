@@ -26,7 +26,7 @@ const KEPT: u32 = 290;
 /// Longest silence: a server that was asked for bookmarks sends one about every minute.
 const SILENCE: Duration = Duration::from_secs(150);
 /// Longest wait between two attempts.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(5);
 /// A connection that lived this long was a good one: the next wait is short again.
 const HEALTHY: Duration = Duration::from_secs(5);
 /// Largest event, in bytes.

@@ -71,14 +71,13 @@ impl Graph {
     /// Returns the nodes that depend on one of `start`, directly or not, those themselves included.
     pub(crate) fn dependents(&self, start: &[usize]) -> Vec<bool> {
         let dependents = Adjacency::new(self.nodes, self.edges.iter().map(|e| (e.1, e.0)));
-        let mut reached = vec![false; self.nodes];
-        let mut open = start.to_vec();
-        while let Some(node) = open.pop() {
-            if !std::mem::replace(&mut reached[node], true) {
-                open.extend_from_slice(dependents.of(node));
-            }
-        }
-        reached
+        reached(&dependents, self.nodes, start)
+    }
+
+    /// Returns the nodes on which one of `start` depends, directly or not, those themselves included.
+    pub(crate) fn dependencies(&self, start: &[usize]) -> Vec<bool> {
+        let dependencies = Adjacency::new(self.nodes, self.edges.iter().map(|e| (e.0, e.1)));
+        reached(&dependencies, self.nodes, start)
     }
 
     /// Orders the nodes.
@@ -138,6 +137,18 @@ impl Order {
             dropped,
         }
     }
+}
+
+/// Returns which nodes can be reached.
+fn reached(next: &Adjacency, nodes: usize, start: &[usize]) -> Vec<bool> {
+    let mut reached = vec![false; nodes];
+    let mut open = start.to_vec();
+    while let Some(node) = open.pop() {
+        if !std::mem::replace(&mut reached[node], true) {
+            open.extend_from_slice(next.of(node));
+        }
+    }
+    reached
 }
 
 /// The ends of the edges that start at each node, in one allocation.

@@ -8,7 +8,7 @@
 //! * [`compose`], [`export`]: Compose files in; manifests, charts, kustomizations, packages out.
 //! * [`model`], [`schema`]: what a cluster serves, and whether an object fits it.
 //! * [`resource`], [`reference`](mod@reference), [`check`], [`graph`], [`plan`]: from manifests to an ordered plan.
-//! * [`readiness`], [`ownership`]: what a live object waits for, and who owns its fields.
+//! * [`readiness`], [`ownership`], [`quota`]: what a live object waits for, who owns its fields, what a namespace has left.
 //! * [`inventory`]: what is kept in the cluster about a resource set.
 
 pub mod base64;
@@ -28,6 +28,7 @@ pub mod overlay;
 pub mod ownership;
 pub mod path;
 pub mod plan;
+pub mod quota;
 pub mod readiness;
 pub mod reference;
 pub mod resource;

@@ -184,6 +184,17 @@ pub fn managers(object: &Value) -> Vec<Owner> {
     entries.map(|entry| entry.owner()).collect()
 }
 
+/// Returns who wrote an object itself before a manager applied it. Times are whole seconds: who wrote in
+/// the same one doesn't count.
+pub fn written_before(object: &Value, manager: &str) -> Option<Owner> {
+    let ours = applied(object, manager)?.time?;
+    let others = entries(object).flatten();
+    let others = others.filter(|entry| entry.manager != manager && entry.subresource.is_none());
+    // RFC 3339 in UTC, as the server writes it, sorts as text.
+    let mut earlier = others.filter(|entry| entry.time.is_some_and(|time| time < ours));
+    earlier.next().map(|entry| entry.owner())
+}
+
 /// Returns the managers that hold a field: the field itself, something below it, or the whole of which
 /// it is an inseparable part.
 pub fn owners(object: &Value, path: &Path) -> Vec<Owner> {

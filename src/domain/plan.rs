@@ -23,11 +23,11 @@ use serde_json::Value;
 
 use crate::check::{Finding, Rule, definitions};
 use crate::graph::{CycleError, Graph, Order, Strength};
-use crate::inventory::{Member, MemberOrigin};
+use crate::inventory::{ContentHash, Member, MemberOrigin, content_hash};
 use crate::ownership::{FieldConflict, FieldDrift, Owner};
 use crate::reference::{Workloads, collect};
 use crate::resource::{
-    Creation, DEPENDS_ON, Resource, ResourceId, ResourceSet, dig, is_built_in_group,
+    Creation, DEPENDS_ON, Phase, Resource, ResourceId, ResourceSet, dig, is_built_in_group,
     split_api_version,
 };
 
@@ -172,6 +172,8 @@ pub enum Why {
     ApiService,
     /// It answers the webhook that the object calls.
     WebhookBackend,
+    /// Its phase is before that of the object.
+    Phase,
     /// The object says that it depends on it.
     DependsOn,
     /// It is the object itself, which is being deleted.
@@ -185,6 +187,7 @@ impl fmt::Display for Why {
             Self::Definition => "it defines the kind",
             Self::ApiService => "it serves the kind",
             Self::WebhookBackend => "it answers the webhook",
+            Self::Phase => "its phase comes before",
             Self::DependsOn => "the object depends on it",
             Self::Terminating => "it is being deleted",
         })
@@ -474,6 +477,24 @@ impl Plan {
         steps.filter_map(|step| Some((step, step.blocking.as_ref()?)))
     }
 
+    /// Hashes what is desired, so that two plans of the same are known.
+    pub fn content(&self) -> ContentHash {
+        let desired = self.steps.iter().filter(|step| step.index.is_some());
+        let mut desired: Vec<_> = desired
+            .map(|step| {
+                let hash = step.member.as_ref().and_then(|member| member.hash.as_ref());
+                (step.id.as_str(), hash.map(ContentHash::as_str))
+            })
+            .collect();
+        desired.sort_unstable();
+        content_hash(
+            &desired
+                .into_iter()
+                .map(|(id, hash)| serde_json::json!([id, hash]))
+                .collect(),
+        )
+    }
+
     /// Returns the desired members, for [`Parent::grow`](crate::inventory::Parent::grow).
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.steps.iter().filter_map(|step| step.member.as_ref())
@@ -627,10 +648,41 @@ struct Condition {
     why: Why,
 }
 
+/// Nodes between others, without a resource.
+#[derive(Clone, Copy)]
+enum Barrier {
+    /// Before webhook configurations, after everything that doesn't depend on one of those.
+    Webhooks,
+    /// After the jobs of the first phase.
+    Begun,
+    /// Before the jobs of the last phase.
+    Done,
+}
+
+impl Barrier {
+    const ALL: [Self; 3] = [Self::Webhooks, Self::Begun, Self::Done];
+}
+
+/// Tells whether a resource is at work once it is ready, rather than only there.
+fn does_work(resource: &Resource) -> bool {
+    let known = is_built_in_group(resource.group());
+    let kind = resource.kind.as_str();
+    !known
+        || matches!(
+            kind,
+            "Deployment"
+                | "StatefulSet"
+                | "DaemonSet"
+                | "ReplicaSet"
+                | "ReplicationController"
+                | "Pod"
+                | "Job"
+        )
+}
+
 /// Gathers the edges of a set.
 ///
-/// Nodes are the resources by rank and id, and one more, the barrier: webhook configurations come
-/// after it, and it comes after everything that doesn't depend on one of those.
+/// Nodes are the resources by rank and id, and a few [barriers](Barrier) that have no resource.
 struct Builder<'a> {
     set: &'a ResourceSet,
     /// The resource of each node.
@@ -659,12 +711,13 @@ impl<'a> Builder<'a> {
         }
         let mut builder = Self {
             set,
-            graph: Graph::new(nodes.len() + 1),
+            graph: Graph::new(nodes.len() + Barrier::ALL.len()),
             nodes,
             node_of,
             conditions: Vec::new(),
         };
         builder.connect();
+        builder.bar_phases();
         builder.bar_webhooks();
         builder
     }
@@ -740,20 +793,74 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn bar_webhooks(&mut self) {
-        let barrier = self.nodes.len();
-        let is_last = |&node: &usize| self.resource(node).is_some_and(is_webhook);
-        let webhooks: Vec<usize> = (0..barrier).filter(is_last).collect();
-        if webhooks.is_empty() {
-            return;
+    /// Returns the nodes of the resources that are so.
+    fn nodes_that(&self, is_so: impl Fn(&Resource) -> bool) -> Vec<usize> {
+        let nodes = 0..self.nodes.len();
+        let is_so = |&node: &usize| self.resource(node).is_some_and(&is_so);
+        nodes.filter(is_so).collect()
+    }
+
+    /// Puts nodes behind a barrier, and everything that doesn't depend on them before it.
+    fn bar(&mut self, barrier: Barrier, nodes: &[usize]) -> Vec<usize> {
+        if nodes.is_empty() {
+            return Vec::new();
         }
-        let behind = self.graph.dependents(&webhooks);
-        for node in (0..barrier).filter(|&node| !behind[node]) {
+        let barrier = self.nodes.len() + barrier as usize;
+        let behind = self.graph.dependents(nodes);
+        let before: Vec<usize> = (0..self.nodes.len()).filter(|&n| !behind[n]).collect();
+        for &node in &before {
             self.graph.depend(barrier, node, Strength::Soft);
         }
-        for webhook in webhooks {
-            self.graph.depend(webhook, barrier, Strength::Soft);
+        for &node in nodes {
+            self.graph.depend(node, barrier, Strength::Soft);
         }
+        before
+    }
+
+    fn bar_webhooks(&mut self) {
+        let webhooks = self.nodes_that(is_webhook);
+        self.bar(Barrier::Webhooks, &webhooks);
+    }
+
+    /// Puts the jobs of phases into their places. What a job of the first phase needs comes before it,
+    /// what needs a job of the last one comes after that; everything else waits for the first ones to
+    /// succeed, and is waited for by the last ones as far as it does work.
+    fn bar_phases(&mut self) {
+        let of = |phase| move |resource: &Resource| resource.policies.phase == Some(phase);
+        let first = self.nodes_that(of(Phase::Before));
+        if !first.is_empty() {
+            let needed = self.graph.dependencies(&first);
+            let after = (0..self.nodes.len()).filter(|&node| !needed[node]);
+            let after: Vec<usize> = after.collect();
+            let barrier = self.nodes.len() + Barrier::Begun as usize;
+            for &job in &first {
+                self.graph.depend(barrier, job, Strength::Firm);
+                for &node in &after {
+                    self.wait(node, job);
+                }
+            }
+            for node in after {
+                self.graph.depend(node, barrier, Strength::Firm);
+            }
+        }
+        let last = self.nodes_that(of(Phase::After));
+        for node in self.bar(Barrier::Done, &last) {
+            if self.resource(node).is_some_and(does_work) {
+                for &job in &last {
+                    self.wait(job, node);
+                }
+            }
+        }
+    }
+
+    /// Says that a resource of one phase waits for one of another.
+    fn wait(&mut self, node: usize, dependency: usize) {
+        self.conditions.push(Condition {
+            node,
+            dependency,
+            until: Until::Ready,
+            why: Why::Phase,
+        });
     }
 
     /// Returns what each node waits for, and warns of what it cannot wait for.
@@ -988,6 +1095,67 @@ mod tests {
                 format!("Pod/shop/p: {definition}, the object depends on it"),
             ]
         );
+    }
+
+    #[test]
+    fn jobs_of_phases_run_before_and_after_everything_that_does_not_need_them() {
+        let job = |name: &str, phase: &str, more: &str| {
+            format!(
+                "apiVersion: batch/v1, kind: Job, metadata: {{name: {name}, annotations: \
+                 {{weftctl.dev/phase: {phase}}}}}, spec: {{template: {{spec: {{{more}}}}}}}"
+            )
+        };
+        let plan = planned(&[
+            &job(
+                "migrate",
+                "before",
+                "volumes: [{configMap: {name: settings}}]",
+            ),
+            &job("smoke", "after", ""),
+            &deployment(""),
+            SERVICE,
+            "apiVersion: v1, kind: ConfigMap, metadata: {name: settings}",
+            "apiVersion: v1, kind: ConfigMap, metadata: {name: other}",
+            NAMESPACE,
+            WEBHOOK,
+        ]);
+        assert_eq!(
+            levels(&plan),
+            [
+                vec!["Namespace/shop"],
+                vec!["ConfigMap/shop/settings"],
+                vec!["batch/Job/shop/migrate"],
+                vec![
+                    "ConfigMap/shop/other",
+                    "Service/shop/hook",
+                    "apps/Deployment/shop/hook"
+                ],
+                vec!["admissionregistration.k8s.io/ValidatingWebhookConfiguration/hook"],
+                vec!["batch/Job/shop/smoke"],
+            ]
+        );
+        let phases = waits(&plan);
+        let phases = phases
+            .iter()
+            .filter(|wait| wait.ends_with("its phase comes before"));
+        let phases: Vec<&str> = phases
+            .map(|wait| wait.split(", ").next().unwrap_or(""))
+            .collect();
+        let migrate = "batch/Job/shop/migrate Ready";
+        assert_eq!(
+            phases,
+            [
+                format!("ConfigMap/shop/other: {migrate}"),
+                format!("Service/shop/hook: {migrate}"),
+                format!("apps/Deployment/shop/hook: {migrate}"),
+                format!(
+                    "admissionregistration.k8s.io/ValidatingWebhookConfiguration/hook: {migrate}"
+                ),
+                format!("batch/Job/shop/smoke: {migrate}"),
+                "batch/Job/shop/smoke: apps/Deployment/shop/hook Ready".to_owned(),
+            ]
+        );
+        assert_eq!(plan.warnings, []);
     }
 
     #[test]

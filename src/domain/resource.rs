@@ -139,6 +139,10 @@ pub const DEADLINE: &str = "weftctl.dev/deadline";
 pub const ADOPT: &str = "weftctl.dev/adopt";
 /// The annotation of [`Policies::replace`].
 pub const REPLACE: &str = "weftctl.dev/replace";
+/// The annotation of [`Phase`].
+pub const PHASE: &str = "weftctl.dev/phase";
+/// The annotation of [`Cleanup`].
+pub const CLEANUP: &str = "weftctl.dev/cleanup";
 /// The annotation of explicit dependencies: `[group/]Kind/[namespace/]name` with commas between.
 pub const DEPENDS_ON: &str = "weftctl.dev/depends-on";
 
@@ -154,6 +158,8 @@ const ANNOTATIONS: &[&str] = &[
     DEADLINE,
     ADOPT,
     REPLACE,
+    PHASE,
+    CLEANUP,
     DEPENDS_ON,
 ];
 
@@ -200,6 +206,27 @@ pub enum Patch {
     Replace,
 }
 
+/// When a `Job` runs, seen from the rest of its set. It runs again whenever it has changed, or has
+/// failed the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before everything that it doesn't depend on itself.
+    Before,
+    /// After everything that doesn't depend on it, once the workloads are ready.
+    After,
+}
+
+/// What happens to the `Job` of a phase once it has succeeded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Cleanup {
+    /// It stays.
+    #[default]
+    Never,
+    /// It is deleted.
+    OnSuccess,
+}
+
 /// How one resource is treated; from its annotations.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -225,6 +252,12 @@ pub struct Policies {
     /// Whether it is deleted and created anew where it cannot be changed.
     #[serde(default)]
     pub replace: bool,
+    /// When it runs, if it is a `Job` with a place of its own.
+    #[serde(default)]
+    pub phase: Option<Phase>,
+    /// What happens to it then.
+    #[serde(default)]
+    pub cleanup: Cleanup,
 }
 
 impl Default for Policies {
@@ -239,6 +272,8 @@ impl Default for Policies {
             deadline: None,
             adopt: false,
             replace: false,
+            phase: None,
+            cleanup: Cleanup::default(),
         }
     }
 }
@@ -313,6 +348,22 @@ impl Policies {
         set(REPLACE, &mut |value| {
             choose(value, &choices).map(|chosen| policies.replace = chosen)
         });
+        let runs = || match kind {
+            "Job" => Ok(()),
+            _ => Err(format!("for a {kind}: only a Job runs in a phase")),
+        };
+        set(PHASE, &mut |value| {
+            let choices = [("before", Phase::Before), ("after", Phase::After)];
+            runs()?;
+            choose(value, &choices).map(|chosen| policies.phase = Some(chosen))
+        });
+        set(CLEANUP, &mut |value| {
+            let choices = [("Never", Cleanup::Never), ("OnSuccess", Cleanup::OnSuccess)];
+            runs()?;
+            choose(value, &choices).map(|chosen| policies.cleanup = chosen)
+        });
+        // What runs again is made anew: the template of a Job cannot be changed.
+        policies.replace |= policies.phase.is_some() && !annotations.contains_key(REPLACE);
         set(IGNORE_FIELDS, &mut |value| {
             let paths = value.split(',').map(|path| field_path(path.trim()));
             let paths = paths.collect::<Option<Vec<_>>>();
@@ -1511,7 +1562,27 @@ mod tests {
                 deadline: Some(Duration::from_secs(90)),
                 adopt: true,
                 replace: true,
+                phase: None,
+                cleanup: Cleanup::Never,
             })
+        );
+    }
+
+    #[test]
+    fn a_job_has_a_phase_and_nothing_else_has() {
+        let annotations =
+            "name: a, annotations: {weftctl.dev/phase: before, weftctl.dev/cleanup: OnSuccess}";
+        let (set, findings) = read(&object("batch/v1", "Job", annotations), None);
+        assert_eq!(findings, []);
+        let policies = &set.get(0).expect("a job").policies;
+        let found = (policies.phase, policies.cleanup, policies.replace);
+        assert_eq!(found, (Some(Phase::Before), Cleanup::OnSuccess, true));
+        let (set, findings) = read(&object("v1", "Pod", annotations), None);
+        let said = shown(&findings).concat();
+        assert!(said.contains("only a Job runs in a phase"), "{said}");
+        assert_eq!(
+            set.get(0).map(|resource| resource.policies.phase),
+            Some(None)
         );
     }
 

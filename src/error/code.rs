@@ -475,6 +475,22 @@ codes! {
         "Some objects are as they should be and others are not; what was done is recorded, and a rerun goes on from there.",
         "mend what failed, then run the command again",
         "weftctl design deploy shop";
+    523 WebhookFailed Unavailable (retryable): "an admission webhook cannot be called",
+        "The API server has to ask a webhook before it takes the object, and got no answer from it.",
+        "look after the pods behind the webhook that is named",
+        "weftctl design status shop";
+    524 NotAllowed Denied: "the cluster does not allow what the plan needs",
+        "An access review of the API server says no to something that the plan has to do. Nothing was changed.",
+        "ask for the rights that are named, or deploy as somebody else",
+        "kubectl auth can-i --list -n shop";
+    525 QuotaExceeded Conflict: "a quota has no room for the objects",
+        "A ResourceQuota of the namespace counts objects of that kind and would refuse some of the new ones. Nothing was changed.",
+        "raise the quota, or remove objects that nobody needs",
+        "kubectl describe resourcequota -n shop";
+    526 NamespaceMissing NotFound: "a namespace is not there",
+        "Objects of the design go to a namespace that neither exists nor comes with the design. Nothing was changed.",
+        "create the namespace, or add it to the design",
+        "kubectl create namespace shop";
     600 ConfigBad Input: "a configuration file is malformed",
         "A key is unknown, has the wrong type, or may not stand in this file.",
         "mend the file at that position",

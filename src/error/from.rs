@@ -192,6 +192,7 @@ impl From<ObjectError> for Error {
             Problem::Unauthorized { .. } | Problem::Forbidden { .. } => Code::ClusterDenied,
             Problem::NotFound { .. } => Code::ObjectNotFound,
             Problem::Timeout { .. } => Code::TimedOut,
+            Problem::Webhook { .. } => Code::WebhookFailed,
             _ => Code::ClusterUnreachable,
         };
         let mapped = Self::new(code, error.to_string()).at(Place {

@@ -79,6 +79,8 @@ pub trait View: Serialize {
 pub enum Human {
     /// Rows and columns.
     Table(Table),
+    /// Several of them, with an empty line between.
+    Tables(Vec<Table>),
     /// Lines; text from outside in it is escaped when it is printed.
     Text(String),
     /// Lines to be read at leisure: fitted to a terminal, and through a pager if there are many.
@@ -186,6 +188,15 @@ pub fn print(
             let layout = table_layout(format, terminal);
             match view.human() {
                 Human::Table(table) => terminal.data(|out| table.write(out, layout))?,
+                Human::Tables(tables) => terminal.data(|out| {
+                    for (at, table) in tables.iter().enumerate() {
+                        if at > 0 {
+                            writeln!(out)?;
+                        }
+                        table.write(out, layout)?;
+                    }
+                    Ok(())
+                })?,
                 Human::Text(text) => {
                     terminal.data(|out| out.write_all(escape::block(&text).as_bytes()))?
                 }

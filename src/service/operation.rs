@@ -81,6 +81,13 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Waits until the operation is cancelled.
+    pub async fn cancelled(&self) {
+        self.0.cancel.cancelled().await;
+    }
+}
+
 impl Running {
     fn push(&self, event: Event) {
         let mut log = lock(&self.log);

@@ -107,13 +107,14 @@ impl ChangeArgs {
 /// What may be changed on the way to a design, and whether its readiness is awaited.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct WriteArgs {
     /// Wait until everything is ready
-    #[arg(long)]
+    #[arg(long, overrides_with = "no_wait")]
     wait: bool,
-    /// How long, for example 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds, requires = "wait")]
-    timeout: f64,
+    /// End when everything is written; the default
+    #[arg(long, overrides_with = "wait", hide_short_help = true)]
+    no_wait: bool,
     /// Delete and create anew what can't be changed
     #[arg(long)]
     replace: bool,
@@ -128,8 +129,7 @@ impl WriteArgs {
         DeployOptions {
             replace: self.replace,
             force_conflicts: self.force_conflicts,
-            wait: self.wait,
-            timeout_seconds: self.timeout,
+            wait: self.wait && !self.no_wait,
             ..DeployOptions::default()
         }
     }
@@ -142,6 +142,9 @@ pub(super) struct RunArgs {
     /// How many requests are in flight at a time
     #[arg(long, value_name = "COUNT", default_value = "16", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
+    /// How long all waits may take, deletions included, as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
+    timeout: f64,
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
@@ -157,6 +160,7 @@ impl RunArgs {
     pub(super) fn options(&self, options: DeployOptions) -> DeployOptions {
         DeployOptions {
             concurrency: usize::from(self.concurrency),
+            timeout_seconds: self.timeout,
             ..options
         }
     }
@@ -227,27 +231,21 @@ pub(super) fn tell(cx: &Context, result: &DeployResult) {
 /// How a run ends: by what failed, and by how much of it was done all the same.
 fn ended(result: DeployResult, goal: &Goal) -> Outcome {
     let errors: Vec<Error> = result.failures.iter().cloned().map(Error::from).collect();
-    let unready = errors.iter().all(|error| error.code() == Code::NotReady);
-    let done = result
-        .resources
-        .iter()
-        .filter(|resource| !matches!(resource.action, Action::Failed | Action::Skipped))
-        .count();
+    let has = |code| errors.iter().any(|error| error.code() == code);
+    let is_waiting = |error: &Error| matches!(error.code(), Code::NotReady | Code::Failed);
+    let is_partial = !errors.iter().all(is_waiting) && !has(Code::Interrupted);
+    let is_done = |action| !matches!(action, Action::Failed | Action::Skipped);
+    let done = result.resources.iter();
+    let done = done.filter(|resource| is_done(resource.action)).count();
     let total = result.resources.len();
-    let failed = result.failed;
-    let verb = goal.action();
     let outcome = Outcome::from(result);
     let Some(error) = Error::all(errors) else {
         return outcome;
     };
-    let error = match (unready, failed) {
-        (true, true) => Error::new(Code::Failed, "something has failed for good").along_with(error),
-        (false, _) if done > 0 => Error::new(
-            Code::Partial,
-            format!("{verb}: {done} of {total} objects are as they should be"),
-        )
-        .along_with(error),
-        _ => error,
-    };
-    outcome.but(error)
+    if !is_partial || done == 0 {
+        return outcome.but(error);
+    }
+    let verb = goal.action();
+    let message = format!("{verb}: {done} of {total} objects are as they should be");
+    outcome.but(Error::new(Code::Partial, message).along_with(error))
 }

@@ -1,5 +1,10 @@
 //! `design deploy`
 
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
 use super::{
     cluster::{RunArgs, TargetArgs, WriteArgs, shown, tell},
     source::{DesignArgs, SchemaArgs},
@@ -7,11 +12,11 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
-        design::{DeployResult, PlanDesign},
+        design::{Blocker, DeployResult, EventLine, PlanDesign, Planned},
     },
     commands::Outcome,
     context::Context,
-    error::Result,
+    error::{Code, Error, Result},
     output::{Column, Human, Table, View},
 };
 
@@ -34,16 +39,74 @@ pub(super) struct Deploy {
     /// Take over objects that exist without this design
     #[arg(long)]
     adopt: bool,
+    /// Do exactly what a plan of design plan -o json says, or nothing
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["prune", "adopt", "replace", "force_conflicts", "dry_run"])]
+    plan: Option<PathBuf>,
+    /// Another field manager than one for this design alone, when it is deployed for the first time
+    #[arg(long, value_name = "NAME", value_parser = field_manager, hide_short_help = true)]
+    field_manager: Option<String>,
+    #[command(flatten)]
+    design: DesignArgs,
     #[command(flatten)]
     write: WriteArgs,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    design: DesignArgs,
-    #[command(flatten)]
     schemas: SchemaArgs,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+/// Reads the name of a field manager: as the API server takes it.
+pub(super) fn field_manager(text: &str) -> Result<String, String> {
+    let is_printable = text.chars().all(|c| !c.is_control());
+    if text.is_empty() || text.len() > 128 || !is_printable {
+        return Err("must be a name of at most 128 printable characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a saved plan.
+fn saved(file: &Path) -> Result<SavedPlan> {
+    let bad = |why: &dyn std::fmt::Display| {
+        let message = format!("cannot use the plan {}: {why}", file.display());
+        Error::new(Code::Usage, message)
+            .hint("write one: weftctl design plan shop -o json > plan.json")
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| bad(&error))?;
+    let plan: SavedPlan = serde_json::from_str(&text).map_err(|error| bad(&error))?;
+    if plan.kind != DeployResult::KIND || plan.plan.is_none() {
+        return Err(bad(&"it is no output of design plan"));
+    }
+    Ok(plan)
+}
+
+/// What counts of the output of `design plan`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SavedPlan {
+    kind: String,
+    #[serde(default)]
+    contexts: Vec<String>,
+    #[serde(default)]
+    fingerprints: BTreeMap<String, String>,
+    #[serde(default)]
+    plan: Option<Planned>,
+}
+
+impl SavedPlan {
+    /// Asks for just that.
+    fn apply(self, request: &mut DeployDesign) {
+        let allowed = self.plan.unwrap_or_default();
+        request.options.prune = allowed.prune;
+        request.options.adopt = allowed.adopt;
+        request.options.replace = allowed.replace;
+        request.options.force_conflicts = allowed.force_conflicts;
+        request.expected = self.fingerprints;
+        if request.target.contexts.is_empty() {
+            request.target.contexts = self.contexts;
+        }
+    }
 }
 
 impl View for DeployResult {
@@ -107,7 +170,10 @@ impl View for DeployResult {
             cells.push(resource.reason.clone());
             table.row(cells);
         }
-        Human::Table(table)
+        if self.blockers.is_empty() {
+            return Human::Table(table);
+        }
+        Human::Tables(vec![table, blockers(&self.blockers)])
     }
 
     fn names(&self) -> Vec<String> {
@@ -134,6 +200,41 @@ impl View for DeployResult {
     }
 }
 
+/// What was waited for in vain, with what happened to it and its pods last.
+fn blockers(blockers: &[Blocker]) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("BLOCKER"),
+        Column::new("REASON"),
+        Column::new("LAST EVENT"),
+        Column::new("PODS"),
+        Column::new("LOG"),
+        Column::new("CONTEXT").wide(),
+    ]);
+    let event = |event: &Option<EventLine>| match event {
+        Some(event) => format!("{}: {}", event.reason, event.message),
+        None => String::new(),
+    };
+    for blocker in blockers {
+        let pods = blocker.pods.iter().map(|pod| {
+            let last = match event(&pod.last_event) {
+                last if last.is_empty() => last,
+                last => format!(" ({last})"),
+            };
+            format!("{}: {}{last}", pod.problem.pod, pod.problem)
+        });
+        let logs = blocker.pods.iter().filter_map(|pod| pod.log.last());
+        table.row(vec![
+            blocker.id.clone(),
+            blocker.reason.clone(),
+            event(&blocker.last_event),
+            pods.collect::<Vec<_>>().join("; "),
+            logs.map(String::as_str).collect::<Vec<_>>().join("; "),
+            blocker.context.clone(),
+        ]);
+    }
+    table
+}
+
 impl Deploy {
     /// Plans offline, or has it done.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
@@ -157,7 +258,12 @@ impl Deploy {
             ..self.run.options(self.write.options())
         };
         let target = self.target.target(cx, namespace)?;
-        let request = DeployDesign::new(Goal::Design { design, schemas }, target, options);
+        let mut request = DeployDesign::new(Goal::Design { design, schemas }, target, options);
+        request.field_manager = self.field_manager;
+        if let Some(file) = &self.plan {
+            saved(file)?.apply(&mut request);
+            return self.run.perform(cx, request, false).await;
+        }
         if self.dry_run.is_some() {
             return shown(cx, request, Mode::DryRun).await;
         }

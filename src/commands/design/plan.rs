@@ -4,6 +4,7 @@ use weft_domain::plan::Action;
 
 use super::{
     cluster::{TargetArgs, tell},
+    deploy::field_manager,
     source::{DesignArgs, SchemaArgs},
 };
 use crate::{
@@ -32,6 +33,9 @@ pub(super) struct Plan {
     /// Take fields over that other managers own
     #[arg(long)]
     force_conflicts: bool,
+    /// Another field manager than one for this design alone, when it is deployed for the first time
+    #[arg(long, value_name = "NAME", value_parser = field_manager, hide_short_help = true)]
+    field_manager: Option<String>,
     #[command(flatten)]
     design: DesignArgs,
     #[command(flatten)]
@@ -58,6 +62,7 @@ impl Plan {
         let target = self.target.target(cx, self.design.namespace(cx))?;
         let mut request = DeployDesign::new(goal, target, options);
         request.mode = Mode::Plan;
+        request.field_manager = self.field_manager;
         let plan = cx.run(&request).await?;
         tell(cx, &plan);
         let same = plan

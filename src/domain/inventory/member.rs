@@ -49,9 +49,9 @@ pub struct Member {
     /// When it is written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub creation: Creation,
-    /// Whether we made the namespace that it lives in.
+    /// Whether it runs once for each change, and need not be there afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub created_namespace: bool,
+    pub runs: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -73,7 +73,7 @@ impl Member {
             origin: MemberOrigin::default(),
             deletion: resource.policies.deletion,
             creation: resource.policies.creation,
-            created_namespace: false,
+            runs: resource.policies.phase.is_some(),
         }
     }
 
@@ -129,7 +129,7 @@ impl Member {
         if desired.deletion == Deletion::Retain {
             member.deletion = Deletion::Retain;
         }
-        member.created_namespace |= desired.created_namespace;
+        member.runs = desired.runs;
         member
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ANNOTATIONS_LIMIT, DESIGN_ANNOTATION, GROUP_KINDS_ANNOTATION, ID_LABEL, Member, MemberOrigin,
+    ANNOTATIONS_LIMIT, ContentHash, DESIGN_ANNOTATION, GROUP_KINDS_ANNOTATION, ID_LABEL, Member,
     NAMESPACES_ANNOTATION, PARENT_TYPE, PackedError, SECRET_LIMIT, SetId, TOOLING,
     TOOLING_ANNOTATION, packed,
 };
@@ -138,6 +138,8 @@ pub struct Parent {
     uid: Option<String>,
     resource_version: Option<String>,
     last_revision: u64,
+    manager: Option<String>,
+    recorded: Option<ContentHash>,
     members: HashMap<ResourceId, Member>,
 }
 
@@ -148,6 +150,10 @@ struct Written<'a> {
     format: u64,
     design: &'a str,
     last_revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manager: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<&'a ContentHash>,
     members: Vec<&'a Member>,
 }
 
@@ -157,6 +163,10 @@ struct Read {
     design: String,
     #[serde(default)]
     last_revision: u64,
+    #[serde(default)]
+    manager: Option<String>,
+    #[serde(default)]
+    recorded: Option<ContentHash>,
     #[serde(deserialize_with = "members")]
     members: HashMap<ResourceId, Member>,
 }
@@ -216,6 +226,8 @@ impl Parent {
             uid: None,
             resource_version: None,
             last_revision: 0,
+            manager: None,
+            recorded: None,
             members: HashMap::new(),
         }
     }
@@ -288,6 +300,8 @@ impl Parent {
             uid: given("uid"),
             resource_version: given("resourceVersion"),
             last_revision: read.last_revision,
+            manager: read.manager.filter(|manager| !manager.is_empty()),
+            recorded: read.recorded,
             members: read.members,
         })
     }
@@ -302,6 +316,8 @@ impl Parent {
             format: FORMAT,
             design: &self.design,
             last_revision: self.last_revision,
+            manager: self.manager.as_deref(),
+            recorded: self.recorded.as_ref(),
             members: self.members(),
         };
         let bytes = packed::pack(&written)?;
@@ -396,10 +412,29 @@ impl Parent {
         self.last_revision
     }
 
-    /// Remembers that a revision has this number.
+    /// Remembers that a revision has this number, and what it holds if the set is as that says.
     #[must_use]
-    pub fn with_revision(mut self, number: u64) -> Self {
+    pub fn with_revision(mut self, number: u64, content: Option<ContentHash>) -> Self {
         self.last_revision = self.last_revision.max(number.min(LAST_NUMBER));
+        self.recorded = content;
+        self
+    }
+
+    /// Returns what the newest revision holds, if the set was left as that says.
+    pub fn recorded(&self) -> Option<&ContentHash> {
+        self.recorded.as_ref()
+    }
+
+    /// Returns the field manager of the set: its own, unless another one was chosen for it.
+    pub fn field_manager(&self) -> String {
+        let own = || self.id.field_manager();
+        self.manager.clone().unwrap_or_else(own)
+    }
+
+    /// Chooses another field manager than the set's own.
+    #[must_use]
+    pub fn with_field_manager(mut self, manager: &str) -> Self {
+        self.manager = (manager != self.id.field_manager()).then(|| manager.to_owned());
         self
     }
 
@@ -447,24 +482,6 @@ impl Parent {
         let namespaces = self.members.values();
         let namespaces = namespaces.filter_map(|member| member.namespace.as_deref());
         namespaces.filter(|name| *name != self.namespace).collect()
-    }
-
-    /// Returns the namespaces that we made, as far as members tell: those that are members
-    /// themselves, and those that were made for one.
-    pub fn created_namespaces(&self) -> BTreeSet<&str> {
-        let members = self.members.values();
-        let made = members.filter_map(|member| {
-            let is_namespace = member.group.is_empty() && member.kind == "Namespace";
-            if is_namespace && member.origin == MemberOrigin::Created {
-                Some(member.name.as_str())
-            } else {
-                member
-                    .namespace
-                    .as_deref()
-                    .filter(|_| member.created_namespace)
-            }
-        });
-        made.collect()
     }
 
     /// Returns the parent as it must be written before the first member is: with all that there was

@@ -60,6 +60,24 @@ impl Quantity {
         let nano = if is_negative { -nano } else { nano };
         Some(Self { nano })
     }
+
+    /// Returns a whole number as a quantity.
+    pub fn whole(count: u64) -> Self {
+        let nano = i128::from(count) * 1_000_000_000;
+        Self { nano }
+    }
+
+    /// Adds; nothing comes back for what is too large.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let nano = self.nano.checked_add(other.nano)?;
+        Some(Self { nano })
+    }
+
+    /// Multiplies; nothing comes back for what is too large.
+    pub fn times(self, count: u64) -> Option<Self> {
+        let nano = self.nano.checked_mul(count.into())?;
+        Some(Self { nano })
+    }
 }
 
 fn digits(text: &str) -> (&str, &str) {

@@ -19,6 +19,7 @@ use crate::ownership::{
     Comparison, FieldConflict, FieldDrift, IgnorePath, Operation, Owner, compare,
     compare_as_applied, is_client_side, overlaps, strip, without_ignored,
 };
+use crate::readiness::{Related, readiness};
 use crate::resource::{Conflict, Creation, Deletion, Patch, Resource};
 
 /// Returns an object as it is sent: with its namespace and the label of its set, with its origin when it
@@ -73,7 +74,6 @@ fn ignored(resource: &Resource) -> Vec<IgnorePath> {
 pub(super) struct Decider<'a> {
     seen: &'a Observation,
     options: Options,
-    manager: String,
 }
 
 /// A live object that is looked at, and what would be sent.
@@ -87,11 +87,7 @@ struct Look<'a> {
 
 impl<'a> Decider<'a> {
     pub(super) fn new(seen: &'a Observation, options: Options) -> Self {
-        Self {
-            seen,
-            options,
-            manager: seen.set.field_manager(),
-        }
+        Self { seen, options }
     }
 
     pub(super) fn decide(&self, resource: &Resource, step: &mut Step) {
@@ -109,7 +105,9 @@ impl<'a> Decider<'a> {
             return;
         }
         let Some(live) = live else {
-            self.absent(recorded, resource, step);
+            if !self.has_run(recorded, resource, step) {
+                self.absent(recorded, resource, step);
+            }
             return;
         };
         if is_terminating(live) {
@@ -122,10 +120,10 @@ impl<'a> Decider<'a> {
             });
             return;
         }
-        match Standing::of(live, &self.seen.set, &self.manager) {
+        match Standing::of(live, &self.seen.set, &self.seen.manager) {
             Standing::Ours => {
                 let origin = origin(recorded, live);
-                let (look, member) = self.look(recorded, resource, live, origin);
+                let (look, member) = self.look(resource, live, origin);
                 if once {
                     // A run that was cut off before it could record it.
                     step.action = Action::Unchanged;
@@ -134,6 +132,9 @@ impl<'a> Decider<'a> {
                     return;
                 }
                 self.ours(recorded, &look, member, step);
+                if resource.policies.phase.is_some() {
+                    run_again(live, step);
+                }
             }
             Standing::OtherSet(set) => {
                 let reason = format!("owned by another set ({})", line(&set));
@@ -169,6 +170,26 @@ impl<'a> Decider<'a> {
         step.member = Some(member);
     }
 
+    /// Leaves a job alone that has run as it is and was cleaned up since; tells whether it has.
+    fn has_run(&self, recorded: Option<&Member>, resource: &Resource, step: &mut Step) -> bool {
+        let ran = recorded.filter(|member| member.runs && member.uid.is_some());
+        let (Some(ran), Some(_)) = (ran, resource.policies.phase) else {
+            return false;
+        };
+        let sent = outgoing(resource, &self.seen.set, ran.origin);
+        let now = member(resource, ran.origin, &sent);
+        if now.hash != ran.hash {
+            return false;
+        }
+        step.action = Action::Skipped;
+        "has run, and is gone since".clone_into(&mut step.reason);
+        step.member = Some(Member {
+            uid: ran.uid.clone(),
+            ..now
+        });
+        true
+    }
+
     fn absent(&self, recorded: Option<&Member>, resource: &Resource, step: &mut Step) {
         step.action = Action::Created;
         step.precondition = None;
@@ -183,13 +204,12 @@ impl<'a> Decider<'a> {
         }
         let origin = MemberOrigin::Created;
         let sent = outgoing(resource, &self.seen.set, origin);
-        step.member = Some(member(recorded, resource, origin, &sent));
+        step.member = Some(member(resource, origin, &sent));
     }
 
     /// Takes a look at an object as it would be sent, and at the member that it is then.
     fn look<'l>(
         &self,
-        recorded: Option<&Member>,
         resource: &'l Resource,
         live: &'l Value,
         origin: MemberOrigin,
@@ -202,7 +222,7 @@ impl<'a> Decider<'a> {
             is_adoption: false,
         };
         let sent = without_ignored(&look.desired, &look.ignored);
-        let mut member = member(recorded, resource, origin, &sent);
+        let mut member = member(resource, origin, &sent);
         member.uid = uid(live).map(str::to_owned);
         (look, member)
     }
@@ -215,9 +235,9 @@ impl<'a> Decider<'a> {
         step.member = Some(member);
         let comparison = match look.resource.policies.patch {
             Patch::Apply if is_applied => {
-                compare_as_applied(&look.desired, live, &self.manager, &look.ignored)
+                compare_as_applied(&look.desired, live, &self.seen.manager, &look.ignored)
             }
-            Patch::Apply => compare(&look.desired, live, &self.manager, &look.ignored),
+            Patch::Apply => compare(&look.desired, live, &self.seen.manager, &look.ignored),
             patch => {
                 let desired = without_ignored(&look.desired, &look.ignored);
                 compare_values(&desired, live, patch, is_applied)
@@ -254,10 +274,10 @@ impl<'a> Decider<'a> {
         let known =
             recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
         let origin = known.map_or(MemberOrigin::Adopted, |_| origin(known, live));
-        let (mut look, member) = self.look(recorded, resource, live, origin);
+        let (mut look, member) = self.look(resource, live, origin);
         look.is_adoption = true;
         step.member = Some(member);
-        let drifts = match compare(&look.desired, live, &self.manager, &look.ignored) {
+        let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
             Comparison::Different(drifts) => drifts,
             // It is written in any case.
             Comparison::Same | Comparison::Unsure(_) => Vec::new(),
@@ -408,7 +428,7 @@ impl<'a> Decider<'a> {
                 && owner.operation == Operation::Update
                 && owner.subresource.is_none()
                 && is_client_side(&owner.manager);
-            owner.manager != self.manager && !is_migrated
+            owner.manager != self.seen.manager && !is_migrated
         };
         let drifts = drifts.iter();
         let drifts = drifts.filter(|drift| drift.wanted.is_some() && is_of_value(drift));
@@ -424,17 +444,27 @@ impl<'a> Decider<'a> {
     }
 }
 
+/// Makes a job of a phase run again where it has changed, or has failed.
+fn run_again(live: &Value, step: &mut Step) {
+    let why = match step.action {
+        Action::Configured if step.need.is_none() => format!("runs again: {}", step.reason),
+        Action::Unchanged if readiness(live, &Related::default()).is_failed() => {
+            "runs again: it has failed".to_owned()
+        }
+        _ => return,
+    };
+    step.action = Action::Replaced;
+    step.reason = why;
+    if let Some(member) = &mut step.member {
+        member.uid = None;
+    }
+}
+
 /// Returns the member that an object is once it is written; which object that is, the write tells.
-fn member(
-    recorded: Option<&Member>,
-    resource: &Resource,
-    origin: MemberOrigin,
-    sent: &Value,
-) -> Member {
+fn member(resource: &Resource, origin: MemberOrigin, sent: &Value) -> Member {
     Member {
         hash: Some(content_hash(sent)),
         origin,
-        created_namespace: recorded.is_some_and(|member| member.created_namespace),
         ..Member::of(resource)
     }
 }

@@ -14,6 +14,8 @@ use crate::resource::{ResourceId, dig};
 pub struct Observation {
     /// The set.
     pub set: SetId,
+    /// Its field manager.
+    pub manager: String,
     /// Its inventory, where there is one.
     pub parent: Option<Parent>,
     /// The live objects by id: desired ones and members, whoever they belong to. What is neither here
@@ -29,9 +31,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Makes the observation of a cluster in which there is nothing.
+    /// Makes the observation of a cluster in which there is nothing, by the manager that is the set's own.
     pub fn new(set: SetId) -> Self {
         Self {
+            manager: set.field_manager(),
             set,
             parent: None,
             live: HashMap::new(),

@@ -29,7 +29,6 @@ pub(super) fn leftovers(
     let Some(parent) = &seen.parent else {
         return;
     };
-    let manager = seen.set.field_manager();
     let mut left = Vec::new();
     for member in parent.members() {
         let id = member.id();
@@ -39,7 +38,7 @@ pub(super) fn leftovers(
         match seen.live.get(&id) {
             Some(live) => {
                 let mut leftover = Leftover::of(id, member, live);
-                if leftover.decide(seen, &manager, options) {
+                if leftover.decide(seen, options) {
                     plan.gone.push(leftover.step.id.clone());
                 }
                 left.push(leftover);
@@ -100,11 +99,11 @@ impl<'a> Leftover<'a> {
     }
 
     /// Decides by the object alone, and tells whether it isn't ours any more.
-    fn decide(&mut self, seen: &Observation, manager: &str, options: Options) -> bool {
+    fn decide(&mut self, seen: &Observation, options: Options) -> bool {
         let Some(live) = self.live else {
             return false;
         };
-        if let Some(why) = self.is_not_ours(live, seen, manager) {
+        if let Some(why) = self.is_not_ours(live, seen) {
             self.keep(format!("not ours: {why}"));
             return true;
         }
@@ -143,8 +142,8 @@ impl<'a> Leftover<'a> {
         false
     }
 
-    fn is_not_ours(&self, live: &Value, seen: &Observation, manager: &str) -> Option<String> {
-        match Standing::of(live, &seen.set, manager) {
+    fn is_not_ours(&self, live: &Value, seen: &Observation) -> Option<String> {
+        match Standing::of(live, &seen.set, &seen.manager) {
             Standing::Ours => {}
             Standing::Labelled => return Some("no entry of our field manager".to_owned()),
             Standing::OtherSet(set) => {

@@ -7,8 +7,10 @@
 //! interleaving. Nothing in here decides what is done: the plan says it.
 
 mod cipher;
+mod follow;
 mod observe;
 mod perform;
+mod preflight;
 mod ready;
 mod record;
 mod site;
@@ -22,14 +24,15 @@ use futures::{
     future::{BoxFuture, join_all},
     stream::{self, BoxStream},
 };
+use tokio::time::Instant;
 use weft_domain::{
     check::Rule,
-    inventory::Outcome,
-    plan::{self, Action, Plan, Refusal},
+    inventory::{Outcome, Parent},
+    plan::{self, Action, Plan, Refusal, Step},
     resource::{ResourceSet, is_built_in_group},
 };
 
-use self::site::Site;
+use self::{perform::Run, ready::Known, site::Site};
 use super::{
     Services,
     design::{Judged, read},
@@ -38,7 +41,7 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, Goal, Mode},
-        design::{DeployResult, PlannedResource, Schemas},
+        design::{DeployResult, Planned, PlannedResource, Schemas},
         operation::Started,
     },
     error::{Code, Error, Place, Result},
@@ -153,7 +156,8 @@ async fn on_one(
         Some(manifests) => manifests.name.clone(),
         None => request.goal.subject(),
     };
-    let mut site = Site::open(services, request, context, &name).await?;
+    let begun = Instant::now();
+    let mut site = Site::open(services, request, context, &name, handle).await?;
     handle.check()?;
     let wanted = match (&request.goal, source) {
         (Goal::Design { schemas, .. }, Some(manifests)) => {
@@ -172,113 +176,221 @@ async fn on_one(
         }
     };
     site.settle(&wanted.set).await?;
-    let perform = request.mode == Mode::Perform;
-    let lease = if perform {
-        let lease = site.claim(services, handle).await?;
-        // What was read before may be what another run has changed since.
-        site.find().await?;
-        Some(lease)
-    } else {
-        None
-    };
-    let worked = work(
-        services,
+    let deadline = begun + request.options.timeout();
+    let ordered = Ordered {
         request,
-        &mut site,
-        &wanted,
+        wanted: &wanted,
         handle,
-        lease.as_ref(),
-    )
-    .await;
-    if let Some(lease) = lease {
-        lease.release(&site).await;
-    }
-    worked
+        deadline,
+    };
+    ordered.on(services, &mut site).await
 }
 
-async fn work(
-    services: &Services,
-    request: &DeployDesign,
-    site: &mut Site,
-    wanted: &Wanted,
-    handle: &Handle,
-    lease: Option<&site::Lease>,
-) -> Result<DeployResult> {
-    handle.step(format!("looking at {}", site.shown()));
-    let options = request.options.of_plan(&request.goal);
-    let (seen, plan) = observe::planned(site, &wanted.set, options).await?;
-    refuse(site, &plan)?;
-    let fingerprint = fingerprint(&plan);
-    if request.mode == Mode::Perform
-        && let Some(expected) = request.expected.get(site.context())
-        && *expected != fingerprint
-    {
-        return Err(Error::new(
-            Code::PlanChanged,
-            "the cluster has changed since the plan was shown",
-        )
-        .at(site.place(None)));
-    }
-    let mut result = shown(site, wanted, &plan, request.mode);
-    result
-        .fingerprints
-        .insert(site.context().to_owned(), fingerprint);
-    match request.mode {
-        Mode::Plan => return Ok(result),
-        Mode::DryRun => {
-            observe::dry_run(site, &wanted.set, &plan, &mut result).await?;
+/// A run on one cluster.
+struct Ordered<'a> {
+    request: &'a DeployDesign,
+    wanted: &'a Wanted,
+    handle: &'a Handle,
+    deadline: Instant,
+}
+
+impl Ordered<'_> {
+    async fn on(&self, services: &Services, site: &mut Site) -> Result<DeployResult> {
+        let mut plan = self.plan(site).await?;
+        let mut notes = preflight::check(site, &self.wanted.set, &plan).await?;
+        if self.request.mode != Mode::Perform {
+            let mut result = self.shown(site, &plan);
+            if self.request.mode == Mode::DryRun {
+                observe::dry_run(site, &self.wanted.set, &plan, &mut result).await?;
+            }
+            result.notes.append(&mut notes);
             return Ok(result);
         }
-        Mode::Perform => {}
-    }
-    site.parent = seen.parent;
-    let changes = plan
-        .steps
-        .iter()
-        .any(|step| !matches!(step.action, Action::Unchanged | Action::Skipped));
-    let revision = if changes || matches!(request.goal, Goal::Revision { .. }) {
-        record::begin(services, site, wanted, request).await?
-    } else {
-        None
-    };
-    let done = perform::perform(site, &wanted.set, &plan, &mut result, handle, lease).await;
-    let failed = done.is_err() || result.resources.iter().any(|r| r.action == Action::Failed);
-    let end = match done {
-        Ok(()) if request.options.wait && !failed => {
-            ready::wait(
-                site,
-                &wanted.set,
-                &mut result,
-                request.options.timeout(),
-                handle,
-            )
-            .await
+        if self.is_done(site, &plan) {
+            self.expect(site, &plan)?;
+            return self.only_look(site, &plan).await;
         }
-        Ok(()) => ready::look(site, &wanted.set, &mut result).await,
-        Err(error) => Err(error),
-    };
-    let is_gone = matches!(request.goal, Goal::Nothing { .. }) && !failed;
-    if is_gone {
-        record::forget(site).await?;
-    } else if let Some(revision) = revision {
-        let outcome = if failed {
-            Outcome::Failed
-        } else {
-            Outcome::Deployed
-        };
-        result.revision = Some(revision.number());
-        record::end(site, revision, outcome).await?;
+        let lease = site.claim(services, self.handle).await?;
+        let worked = async {
+            // What was planned is what another run may have changed since.
+            let before = site.parent.clone();
+            site.find().await?;
+            if site.parent != before {
+                plan = self.plan(site).await?;
+            }
+            self.expect(site, &plan)?;
+            let mut result = if self.is_done(site, &plan) {
+                self.only_look(site, &plan).await?
+            } else {
+                self.work(services, site, &plan, &lease).await?
+            };
+            result.notes.append(&mut notes);
+            Ok(result)
+        }
+        .await;
+        lease.release(site).await;
+        worked
     }
-    result.summary = plan::Summary::of(result.resources.iter().map(|r| r.action));
-    end?;
-    Ok(result)
+
+    /// Looks, plans, and refuses what may not be done.
+    async fn plan(&self, site: &Site) -> Result<Plan> {
+        self.handle.check()?;
+        self.handle.step(format!("looking at {}", site.shown()));
+        let options = self.request.options.of_plan(&self.request.goal);
+        let plan = observe::planned(site, &self.wanted.set, options).await?;
+        refuse(site, &plan)?;
+        Ok(plan)
+    }
+
+    /// Whether a plan is the one that the user has seen.
+    fn expect(&self, site: &Site, plan: &Plan) -> Result<()> {
+        match self.request.expected.get(site.context()) {
+            Some(expected) if *expected != fingerprint(plan) => Err(Error::new(
+                Code::PlanChanged,
+                "what would be done is not what the plan says: the cluster or the design has changed",
+            )
+            .at(site.place(None))),
+            None if !self.request.expected.is_empty() => Err(Error::new(
+                Code::PlanChanged,
+                "the plan says nothing about this cluster",
+            )
+            .at(site.place(None))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing is to be written, not even a revision.
+    fn is_done(&self, site: &Site, plan: &Plan) -> bool {
+        let goes = matches!(self.request.goal, Goal::Nothing { .. });
+        let is_same = |step: &Step| {
+            let resource = step.index.and_then(|index| self.wanted.set.get(index));
+            let runs = resource.is_some_and(|resource| resource.policies.phase.is_some());
+            match step.action {
+                Action::Skipped => true,
+                // A job of a phase may not have succeeded yet.
+                Action::Unchanged => !runs,
+                _ => false,
+            }
+        };
+        let recorded = site.parent.as_ref().and_then(Parent::recorded);
+        !goes
+            && plan.gone.is_empty()
+            && plan.steps.iter().all(is_same)
+            && recorded == Some(&plan.content())
+    }
+
+    fn run<'r>(&'r self, known: &'r Known, lease: Option<&'r site::Lease>) -> Run<'r> {
+        Run {
+            handle: self.handle,
+            lease,
+            deadline: self.deadline,
+            limit: self.request.options.timeout(),
+            known,
+        }
+    }
+
+    async fn known(&self, site: &Site) -> Known {
+        let kinds = self.wanted.set.iter();
+        let kinds = kinds.map(|resource| (resource.api_version.as_str(), resource.kind.as_str()));
+        Known::learn(site, &self.wanted.set, kinds).await
+    }
+
+    /// Says how everything is, of which nothing has to be written.
+    async fn only_look(&self, site: &Site, plan: &Plan) -> Result<DeployResult> {
+        let mut result = self.shown(site, plan);
+        let known = self.known(site).await;
+        let run = self.run(&known, None);
+        self.see(site, &mut result, &run).await;
+        Ok(result)
+    }
+
+    /// Looks whether everything is ready, or waits until it is. What goes wrong is in the result.
+    async fn see(&self, site: &Site, result: &mut DeployResult, run: &Run<'_>) {
+        let set = &self.wanted.set;
+        let seen = if self.request.options.wait && result.failures.is_empty() {
+            ready::wait(site, set, result, run).await
+        } else {
+            ready::look(site, set, result, run).await
+        };
+        if let Err(error) = seen {
+            result.failures.push(error.into());
+        }
+    }
+
+    /// Performs a plan and records it. Once something is written no error hides what was done.
+    async fn work(
+        &self,
+        services: &Services,
+        site: &mut Site,
+        plan: &Plan,
+        lease: &site::Lease,
+    ) -> Result<DeployResult> {
+        let mut result = self.shown(site, plan);
+        let goes = matches!(self.request.goal, Goal::Nothing { .. });
+        let begun = if goes {
+            None
+        } else {
+            let content = plan.content();
+            Some(record::begin(services, site, self.wanted, self.request, content).await?)
+        };
+        let known = self.known(site).await;
+        let run = self.run(&known, Some(lease));
+        let set = &self.wanted.set;
+        let performed = perform::perform(site, set, plan, &mut result, &run).await?;
+        let is_whole = performed.is_whole;
+        let recorded = async {
+            lease.hold(site).await?;
+            if let Some(begun) = begun {
+                let outcome = if is_whole {
+                    Outcome::Deployed
+                } else {
+                    Outcome::Failed
+                };
+                let number = record::end(site, begun, outcome, performed.confirmed).await?;
+                return Ok::<_, Error>(Some(number));
+            }
+            let kept = site.inventory().shrink(performed.confirmed);
+            site.keep(kept).await?;
+            if is_whole {
+                record::forget(site).await?;
+            }
+            Ok(None)
+        };
+        match recorded.await {
+            Ok(revision) => result.revision = revision,
+            Err(error) => result.failures.push(error.into()),
+        }
+        if is_whole && !goes {
+            self.see(site, &mut result, &run).await;
+        } else if let Err(error) = ready::look(site, set, &mut result, &run).await {
+            tracing::debug!(%error, "the state was not read after the run");
+        }
+        result.summary = plan::Summary::of(result.resources.iter().map(|r| r.action));
+        Ok(result)
+    }
+
+    /// The plan as the user sees it.
+    fn shown(&self, site: &Site, plan: &Plan) -> DeployResult {
+        let mut result = shown(site, self.wanted, plan, self.request.mode);
+        let context = site.context().to_owned();
+        result.fingerprints.insert(context, fingerprint(plan));
+        let options = &self.request.options;
+        result.plan = (self.request.mode != Mode::Perform).then_some(Planned {
+            prune: options.prune,
+            adopt: options.adopt,
+            replace: options.replace,
+            force_conflicts: options.force_conflicts,
+        });
+        result
+    }
 }
 
 /// Judges a design as this cluster sees it: what its discovery says of a kind counts.
 fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wanted> {
     let (design, version) = (manifests.name.clone(), manifests.version.clone());
+    let kinds = site.kinds();
     let served = |api_version: &str, kind: &str| {
-        let found = site.kinds.find(api_version, kind);
+        let found = kinds.find(api_version, kind);
         found.map(|kind| kind.namespaced)
     };
     let judged = Judged::for_cluster(manifests, schemas, Some(site.namespace()), &served)?;
@@ -344,7 +456,8 @@ fn fingerprint(plan: &Plan) -> String {
         .steps
         .iter()
         .map(|step| serde_json::json!([step.id, step.action, step.reason, step.changes]));
-    weft_domain::inventory::content_hash(&steps.collect::<Vec<_>>().into()).to_string()
+    let whole = serde_json::json!([plan.content(), steps.collect::<Vec<_>>()]);
+    weft_domain::inventory::content_hash(&whole).to_string()
 }
 
 /// The plan as the user sees it.

@@ -37,7 +37,8 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    fn of_resource(resource: &Resource) -> Self {
+    /// One that is wanted.
+    pub(super) fn of_resource(resource: &Resource) -> Self {
         Self {
             id: resource.id.clone(),
             api_version: resource.api_version.clone(),
@@ -60,12 +61,9 @@ impl Sought {
 }
 
 /// Looks at a cluster and plans, asking again what only the server can tell.
-pub(super) async fn planned(
-    site: &mut Site,
-    set: &ResourceSet,
-    options: Options,
-) -> Result<(Observation, Plan)> {
+pub(super) async fn planned(site: &Site, set: &ResourceSet, options: Options) -> Result<Plan> {
     let mut seen = Observation::new(site.id.clone());
+    seen.manager.clone_from(&site.manager);
     seen.parent.clone_from(&site.parent);
     look(site, set, &mut seen).await?;
     loop {
@@ -77,7 +75,6 @@ pub(super) async fn planned(
             .iter()
             .filter(|step| matches!(step.need, Some(Need::Check { .. })));
         let checks = checks.map(|step| {
-            let site = &*site;
             async move {
                 let checked = match ask(site, set, step).await {
                     Some(reply) => checked(reply.map(|reply| reply.object))?,
@@ -89,7 +86,7 @@ pub(super) async fn planned(
         });
         let checked: Vec<_> = each(checks).try_collect().await?;
         if checked.is_empty() && contents.is_empty() {
-            return Ok((seen, plan));
+            return Ok(plan);
         }
         seen.checked.extend(checked);
         for id in contents {
@@ -277,18 +274,15 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
+    let served = site.kinds();
     let (kinds, namespace): (Vec<_>, _) = if text("/kind") == "Namespace" {
-        let kinds = site
-            .kinds
+        let kinds = served
             .iter()
             .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"));
         (kinds.cloned().collect(), Some(text("/metadata/name")))
     } else {
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        (
-            site.kinds.preferred(group, kind).into_iter().collect(),
-            None,
-        )
+        (served.preferred(group, kind).into_iter().collect(), None)
     };
     let mut seen_kinds = HashSet::new();
     let kinds = kinds

@@ -1,152 +1,174 @@
 //! Performs a plan: level after level, as much side by side as the cluster allows, each write under
-//! the precondition that the plan was made with. What fails stops the levels behind it, not its
-//! neighbours, and everything is said in the result.
+//! the precondition that the plan was made with. What fails keeps back only what waits for it, and
+//! every removal; everything is said in the result.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
-use futures::{FutureExt, StreamExt};
+use futures::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use weft_domain::{
-    inventory::{Confirmed, Member, PART_OF_LABEL, Parent},
+    inventory::{Confirmed, Member, PART_OF_LABEL},
+    ownership,
     plan::{Action, ORIGIN, Plan, Step, Until, Wait, outgoing},
-    readiness::{Related, readiness},
-    resource::{Patch, Resource, ResourceId, ResourceSet},
+    readiness::readiness,
+    resource::{Cleanup, Patch, Resource, ResourceId, ResourceSet},
 };
 
 use super::{
-    each,
+    AT_ONCE,
+    follow::follow_one,
+    ready::Known,
     site::{Lease, Site, is_missing},
 };
 use crate::{
     api::design::DeployResult,
-    cluster::{Conflict, Delete, Deletion, KindRef, Problem, Write},
+    cluster::{Conflict, Delete, Deletion, KindRef, Problem, Reply, Write},
     error::{Code, Error, Result},
     service::operation::Handle,
 };
 
-/// How long something between two levels may take.
-const WAIT: Duration = Duration::from_mins(2);
-/// How often a state is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How long is waited after somebody else was faster.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// What became of a step.
-struct Done {
-    id: ResourceId,
-    result: Result<Option<Value>>,
+/// What a run may, and until when.
+pub(super) struct Run<'a> {
+    /// Tells the user, and is told to stop.
+    pub(super) handle: &'a Handle,
+    /// Keeps others away; none where nothing is written.
+    pub(super) lease: Option<&'a Lease>,
+    /// The end of every wait that has no deadline of its own.
+    pub(super) deadline: Instant,
+    /// How long that was, in the words of the user.
+    pub(super) limit: Duration,
+    /// What is known of kinds beside their objects.
+    pub(super) known: &'a Known,
 }
 
-/// Performs a plan.
+/// How a plan ended.
+#[derive(Default)]
+pub(super) struct Performed {
+    /// What is known of the members now.
+    pub(super) confirmed: Confirmed,
+    /// Whether all of it was done.
+    pub(super) is_whole: bool,
+}
+
+/// What became of a step.
+enum Done {
+    /// It is done; the object, where there is one afterwards, with what the server said of it.
+    Live(Option<Value>, Vec<String>),
+    /// It wasn't begun, because of that.
+    NotReached(String),
+    /// It was tried in vain.
+    Failed(Error),
+}
+
+/// What the steps of a run share.
+struct Work<'a> {
+    site: &'a Site,
+    set: &'a ResourceSet,
+    run: &'a Run<'a>,
+    /// Why nothing is begun any more.
+    stopped: OnceLock<String>,
+    /// What went wrong beside single steps.
+    trouble: Mutex<Vec<Error>>,
+}
+
+/// Performs a plan. What went wrong is in the result.
 ///
 /// # Errors
-/// When nothing could be begun, the run was cancelled, or its lease is lost; what went wrong with
-/// single objects is in the result.
+/// When nothing could be begun.
 pub(super) async fn perform(
     site: &mut Site,
     set: &ResourceSet,
     plan: &Plan,
     result: &mut DeployResult,
-    handle: &Handle,
-    lease: Option<&Lease>,
-) -> Result<()> {
-    let parent = match &site.parent {
-        Some(parent) => parent.clone(),
-        None if plan.steps.is_empty() => return Ok(()),
-        None => Parent::new(&site.parent_name, &site.parent_namespace, site.design()),
-    };
+    run: &Run<'_>,
+) -> Result<Performed> {
     // Before the first write: a crash leaves an inventory that is too long, never one too short.
-    site.keep(parent.grow(plan.members().cloned())).await?;
+    let grown = site.inventory().grow(plan.members().cloned());
+    site.keep(grown).await?;
+    run.handle.step(format!("writing to {}", site.shown()));
+    let work = Work {
+        site,
+        set,
+        run,
+        stopped: OnceLock::new(),
+        trouble: Mutex::default(),
+    };
     let at: HashMap<String, usize> = result
         .resources
         .iter()
         .enumerate()
         .map(|(at, resource)| (resource.id.clone(), at))
         .collect();
-    let mut confirmed = Confirmed {
-        gone: plan.gone.clone(),
-        ..Confirmed::default()
+    let mut performed = Performed {
+        is_whole: true,
+        ..Performed::default()
     };
-    let total = plan.steps.len() as u64;
-    let mut finished = 0;
-    let mut stopped: Option<String> = None;
-    let mut interrupted = Ok(());
-    handle.step(format!("writing to {}", site.shown()));
+    performed.confirmed.gone.clone_from(&plan.gone);
+    let mut broken: HashSet<&ResourceId> = HashSet::new();
+    let (total, mut finished) = (plan.steps.len() as u64, 0);
     for (_, steps) in plan.levels() {
-        if stopped.is_none() {
-            interrupted = handle.check().and_then(|()| match lease {
-                Some(lease) => lease.check(site),
-                None => Ok(()),
-            });
-            if let Err(error) = &interrupted {
-                stopped = Some(error.to_string());
-            } else {
-                discover(site, set, steps).await?;
-            }
-        }
-        if let Some(why) = &stopped {
-            for step in steps.iter().filter(|step| writes(step)) {
-                if let Some(at) = at.get(step.id.as_str()) {
-                    let resource = &mut result.resources[*at];
-                    resource.action = Action::Skipped;
-                    resource.reason = format!("not reached: {why}");
-                }
-            }
-            continue;
-        }
-        let site_now = &*site;
-        let work = steps.iter().map(|step| {
-            async move {
-                if writes(step) && handle.check().is_err() {
-                    let error = Error::new(Code::Interrupted, "not begun: the run was cancelled");
-                    return Done {
-                        id: step.id.clone(),
-                        result: Err(error),
-                    };
-                }
-                Done {
-                    id: step.id.clone(),
-                    result: one(site_now, set, step).await,
-                }
-            }
-            .boxed()
-        });
-        let mut work = each(work);
-        let by_id: HashMap<&str, &Step> =
-            steps.iter().map(|step| (step.id.as_str(), step)).collect();
-        while let Some(done) = work.next().await {
+        let is_blocked = !broken.is_empty();
+        let mut done = work.level(steps, &broken, is_blocked);
+        while let Some((step, done)) = done.next().await {
             finished += 1;
-            handle.progress(finished, total);
-            let (Some(step), Some(at)) = (by_id.get(done.id.as_str()), at.get(done.id.as_str()))
+            run.handle.progress(finished, total);
+            let Some(resource) = at
+                .get(step.id.as_str())
+                .map(|at| &mut result.resources[*at])
             else {
                 continue;
             };
-            let resource = &mut result.resources[*at];
-            match done.result {
-                Ok(live) => confirm(step, live.as_ref(), &mut confirmed),
-                Err(error) => {
-                    if error.code() == Code::Interrupted {
-                        resource.action = Action::Skipped;
-                        interrupted = Err(Error::new(Code::Interrupted, "the run was cancelled"));
-                    } else {
-                        resource.action = Action::Failed;
-                    }
+            match done {
+                Done::Live(live, warnings) => {
+                    let warnings = warnings.into_iter();
+                    let warnings = warnings.map(|warning| format!("{}: {warning}", step.id));
+                    result.notes.extend(warnings);
+                    confirm(step, live.as_ref(), &mut performed.confirmed);
+                }
+                Done::NotReached(why) => {
+                    resource.action = Action::Skipped;
+                    resource.reason = format!("not reached: {why}");
+                    broken.insert(&step.id);
+                }
+                Done::Failed(error) => {
+                    resource.action = Action::Failed;
                     resource.reason = describe(&error);
-                    stopped.get_or_insert_with(|| format!("{} failed", done.id));
-                    result
-                        .failures
-                        .push(error.in_context(site_now.context(), &done.id).into());
+                    broken.insert(&step.id);
+                    if error.code() == Code::ClusterUnreachable && !work.site.answers().await {
+                        work.stop(&describe(&error));
+                    }
+                    let error = error.in_context(site.context(), &step.id);
+                    result.failures.push(error.into());
                 }
             }
         }
     }
-    let parent = site.parent.clone();
-    if let Some(parent) = parent {
-        site.keep(parent.shrink(confirmed)).await?;
+    performed.is_whole = broken.is_empty();
+    let trouble = std::mem::take(&mut *work.trouble());
+    result.failures.extend(trouble.into_iter().map(Into::into));
+    if !broken.is_empty() && run.handle.check().is_err() {
+        let left = plan.steps.iter().filter(|step| broken.contains(&step.id));
+        let message = format!("interrupted: {} of {total} objects are left", left.count());
+        let error = Error::new(Code::Interrupted, message).at(site.place(None));
+        let error = error.hint("type the same command again: it goes on from here");
+        result.failures.push(error.into());
     }
-    interrupted
+    Ok(performed)
 }
 
-fn describe(error: &Error) -> String {
+/// An error with everything that caused it, in one line.
+pub(super) fn describe(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.causes() {
         text = format!("{text}: {cause}");
@@ -175,75 +197,380 @@ fn confirm(step: &Step, live: Option<&Value>, confirmed: &mut Confirmed) {
     }
 }
 
-/// Learns the kinds that a definition of an earlier level has brought.
-async fn discover(site: &mut Site, set: &ResourceSet, steps: &[Step]) -> Result<()> {
-    for step in steps {
-        let Some(resource) = step.index.and_then(|index| set.get(index)) else {
-            continue;
+impl<'a> Work<'a> {
+    fn trouble(&self) -> MutexGuard<'_, Vec<Error>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets nothing further begin.
+    fn stop(&self, why: &str) {
+        self.stopped.get_or_init(|| why.to_owned());
+    }
+
+    /// The steps of a level, those side by side that wait for the same.
+    fn level<'s>(
+        &'s self,
+        steps: &'s [Step],
+        broken: &HashSet<&ResourceId>,
+        is_blocked: bool,
+    ) -> impl futures::Stream<Item = (&'s Step, Done)> + use<'a, 's> {
+        let mut groups: BTreeMap<&[Wait], Vec<&Step>> = BTreeMap::new();
+        let mut ready = Vec::new();
+        for step in steps {
+            let missing = step.waits.iter().find(|wait| broken.contains(&wait.on));
+            if !writes(step) && !self.runs(step) {
+                ready.push((step, Done::Live(None, Vec::new())));
+            } else if let Some(missing) = missing {
+                let why = format!("{} is missing", missing.on);
+                ready.push((step, Done::NotReached(why)));
+            } else if is_blocked && step.index.is_none() {
+                let why = "something before it failed, and then nothing is removed";
+                ready.push((step, Done::NotReached(why.to_owned())));
+            } else {
+                groups.entry(&step.waits).or_default().push(step);
+            }
+        }
+        let groups = groups
+            .into_iter()
+            .map(|(waits, steps)| self.group(waits, steps));
+        stream::iter(ready).chain(stream::select_all(groups))
+    }
+
+    /// Steps that wait for the same.
+    fn group<'s>(
+        &'s self,
+        waits: &'s [Wait],
+        steps: Vec<&'s Step>,
+    ) -> BoxStream<'s, (&'s Step, Done)> {
+        let first = async move {
+            let reached = self.reach(waits, &steps).await;
+            (steps, reached)
         };
-        let waits = step
-            .waits
-            .iter()
-            .any(|wait| wait.until == Until::Established);
-        if waits && site.kind(&resource.api_version, &resource.kind).is_none() {
-            let (api_version, kind) = (resource.api_version.clone(), resource.kind.clone());
-            site.refresh(&api_version, &kind).await?;
+        let group = stream::once(first).flat_map(move |(steps, reached)| match reached {
+            Ok(()) => stream::iter(steps)
+                .map(move |step| async move { (step, self.step(step).await) }.boxed())
+                .buffer_unordered(AT_ONCE)
+                .boxed(),
+            Err(why) => {
+                let skipped = steps.into_iter();
+                let skipped = skipped.map(move |step| (step, Done::NotReached(why.clone())));
+                stream::iter(skipped).boxed()
+            }
+        });
+        group.boxed()
+    }
+
+    /// Waits for what steps wait for, and learns the kinds that have come with it.
+    async fn reach(&self, waits: &[Wait], steps: &[&Step]) -> Result<(), String> {
+        for wait in waits {
+            self.may_begin().await?;
+            let until = self.until(wait).await;
+            if let Err(error) = until {
+                let why = describe(&error);
+                let mut trouble = self.trouble();
+                if error.code() != Code::Interrupted
+                    && !trouble.iter().any(|known| describe(known) == why)
+                {
+                    trouble.push(error.in_context(self.site.context(), &wait.on));
+                }
+                return Err(why);
+            }
+        }
+        let resources = steps.iter().filter_map(|step| self.set.get(step.index?));
+        for resource in resources {
+            let (api_version, kind) = (&resource.api_version, &resource.kind);
+            if self.site.kind(api_version, kind).is_none() {
+                let deadline = self.run.deadline;
+                let refreshed = self.site.refresh(api_version, kind, deadline).await;
+                if let Err(error) = refreshed {
+                    let why = describe(&error);
+                    self.trouble()
+                        .push(error.in_context(self.site.context(), &resource.id));
+                    return Err(why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that another step may begin.
+    async fn may_begin(&self) -> Result<(), String> {
+        if let Some(why) = self.stopped.get() {
+            return Err(why.clone());
+        }
+        if self.run.handle.check().is_err() {
+            return Err("interrupted".to_owned());
+        }
+        let Some(lease) = self.run.lease else {
+            return Err("there is no lease".to_owned());
+        };
+        let held = tokio::select! {
+            held = lease.hold(self.site) => held,
+            () = self.run.handle.cancelled() => return Err("interrupted".to_owned()),
+            () = sleep_until(self.run.deadline) => Err(Error::new(Code::SetLocked,
+                "the lease of the set could not be renewed").at(self.site.place(None))),
+        };
+        held.map_err(|error| {
+            let why = error.to_string();
+            if self.stopped.set(why.clone()).is_ok() {
+                self.trouble().push(error);
+            }
+            why
+        })
+    }
+
+    /// Whether a step is a job of a phase, which has to succeed.
+    fn runs(&self, step: &Step) -> bool {
+        let resource = step.index.and_then(|index| self.set.get(index));
+        step.action != Action::Skipped
+            && resource.is_some_and(|resource| resource.policies.phase.is_some())
+    }
+
+    async fn step(&self, step: &Step) -> Done {
+        if let Err(why) = self.may_begin().await {
+            return Done::NotReached(why);
+        }
+        match self.one(step).await {
+            Ok((live, warnings)) => Done::Live(live, warnings),
+            Err(error) if error.code() == Code::Interrupted => {
+                Done::NotReached("interrupted".to_owned())
+            }
+            Err(error) => Done::Failed(error),
         }
     }
-    Ok(())
-}
 
-/// Performs one step; returns the live object where there is one afterwards.
-async fn one(site: &Site, set: &ResourceSet, step: &Step) -> Result<Option<Value>> {
-    if !writes(step) {
-        return Ok(None);
-    }
-    for wait in &step.waits {
-        until(site, set, wait).await?;
-    }
-    match step.action {
-        Action::Created | Action::Configured | Action::Adopted | Action::Replaced => {
-            let resource = step.index.and_then(|index| set.get(index));
-            let resource = resource.ok_or_else(|| Error::internal("a step without resource"))?;
-            let kind = site
-                .kind(&resource.api_version, &resource.kind)
-                .ok_or_else(|| {
-                    let message = format!("{} is not served", resource.kind);
-                    Error::new(Code::UnknownKind, message)
-                })?;
+    /// Performs one step; returns the live object where there is one afterwards.
+    async fn one(&self, step: &Step) -> Result<(Option<Value>, Vec<String>)> {
+        let site = self.site;
+        let Some(resource) = step.index.and_then(|index| self.set.get(index)) else {
+            let member = site.parent.as_ref().and_then(|parent| parent.get(&step.id));
+            let member = member.ok_or_else(|| Error::internal("a leftover that is no member"))?;
+            if let Some(kind) = site.kind(&member.api_version(), &member.kind) {
+                if step.action == Action::Pruned {
+                    self.remove(&kind, member.namespace.as_deref(), &member.name, step)
+                        .await?;
+                } else {
+                    release(site, &kind, member).await?;
+                }
+            }
+            return Ok((None, Vec::new()));
+        };
+        let kind = site.kind(&resource.api_version, &resource.kind);
+        let kind = kind.ok_or_else(|| {
+            let message = format!("{} is not served", resource.kind);
+            Error::new(Code::UnknownKind, message)
+        })?;
+        let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+        let wait = step.waits.iter().find(|wait| wait.on == step.id);
+        if let Some(wait) = wait {
+            self.until(wait).await?;
+        }
+        let (mut live, mut warnings) = (None, Vec::new());
+        if writes(step) {
             if step.action == Action::Replaced {
-                remove(
-                    site,
-                    &kind,
-                    resource.namespace.as_deref(),
-                    &resource.name,
-                    step,
-                )
-                .await?;
+                self.remove(&kind, namespace, name, step).await?;
             }
             if step.action == Action::Adopted && !step.migrate.is_empty() {
                 migrate(site, &kind, resource, step).await?;
             }
-            write(site, &kind, resource, step).await.map(Some)
-        }
-        Action::Pruned | Action::Released => {
-            let member = site.parent.as_ref().and_then(|parent| parent.get(&step.id));
-            let member = member.ok_or_else(|| Error::internal("a leftover that is no member"))?;
-            let Some(kind) = site.kind(&member.api_version(), &member.kind) else {
-                return Ok(None);
-            };
-            if step.action == Action::Pruned {
-                remove(site, &kind, member.namespace.as_deref(), &member.name, step).await?;
-            } else {
-                release(site, &kind, member).await?;
+            let reply = write(site, &kind, resource, step).await?;
+            if step.action == Action::Created && !reply.created {
+                taken(site, &kind, resource, step, &reply.object).await?;
             }
-            Ok(None)
+            (live, warnings) = (Some(reply.object), reply.warnings);
         }
-        Action::Unchanged | Action::Skipped | Action::Failed => Ok(None),
+        if resource.policies.phase.is_some() {
+            let id = &step.id;
+            let ended = self
+                .reached(id, &kind, namespace, name, Until::Ready, None)
+                .await?;
+            if resource.policies.cleanup == Cleanup::OnSuccess && ended.is_some() {
+                let uid = ended
+                    .as_ref()
+                    .and_then(|job| job.pointer("/metadata/uid")?.as_str());
+                let delete = Delete {
+                    uid: uid.map(str::to_owned),
+                    ..Delete::default()
+                };
+                match site.objects.delete(&kind, namespace, name, &delete).await {
+                    Err(error) if is_missing(&error) => {}
+                    deleted => _ = deleted?,
+                }
+            }
+            live = ended;
+        }
+        Ok((live, warnings))
+    }
+
+    /// Waits for a state of another resource.
+    async fn until(&self, wait: &Wait) -> Result<()> {
+        let Some(resource) = self.set.by_id(&wait.on) else {
+            return Ok(());
+        };
+        let Some(kind) = self.site.kind(&resource.api_version, &resource.kind) else {
+            return Ok(());
+        };
+        let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+        self.reached(&wait.on, &kind, namespace, name, wait.until, None)
+            .await
+            .map(|_| ())
+    }
+
+    /// Waits until an object is in a state, and returns it; one of another uid counts as gone.
+    async fn reached(
+        &self,
+        id: &ResourceId,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        name: &str,
+        until: Until,
+        uid: Option<&str>,
+    ) -> Result<Option<Value>> {
+        let begun = Instant::now();
+        let own = self
+            .set
+            .by_id(id)
+            .and_then(|resource| resource.policies.deadline);
+        let (deadline, limit) = match own {
+            Some(own) => (begun + own, own),
+            None => (self.run.deadline, self.run.limit),
+        };
+        let mut seen = follow_one(self.site, kind, namespace, name);
+        let (mut last, mut object) = ("it is not there".to_owned(), None);
+        let mut told = String::new();
+        let is_failed = loop {
+            let next = tokio::select! {
+                next = seen.next() => next,
+                () = sleep_until(deadline) => break false,
+                () = self.run.handle.cancelled() => {
+                    return Err(Error::new(Code::Interrupted, "interrupted"));
+                }
+            };
+            let live = next.ok_or_else(|| Error::internal("what was followed has ended"))??;
+            let has_uid = |live: &Value| live["metadata"]["uid"].as_str() == uid;
+            let live = live.filter(|live| uid.is_none() || has_uid(live));
+            let Some(live) = live else {
+                if until == Until::Gone {
+                    return Ok(None);
+                }
+                "it is not there".clone_into(&mut last);
+                continue;
+            };
+            let state = readiness(&live, &self.run.known.of(&live));
+            if until != Until::Gone && state.is_ready() {
+                return Ok(Some(live));
+            }
+            state.reason().unwrap_or("it exists").clone_into(&mut last);
+            let is_failed = until == Until::Ready && state.is_failed();
+            object = Some(live);
+            if is_failed {
+                break true;
+            }
+            let now = format!("waiting for {id}: {last}");
+            if now != told {
+                self.run.handle.step(now.clone());
+                told = now;
+            }
+        };
+        let troubles = match &object {
+            Some(object) => super::ready::troubles(self.site, object).await,
+            None => super::ready::Troubles::default(),
+        };
+        let why = format!("{last}{troubles}");
+        Err(if is_failed {
+            Error::new(Code::Failed, format!("{id} has failed: {why}"))
+        } else if until == Until::Gone {
+            let limit = limit.as_secs_f64();
+            Error::new(
+                Code::NotGone,
+                format!("{id} was not gone within {limit} s: {why}"),
+            )
+        } else {
+            let limit = limit.as_secs_f64();
+            let message = format!("{id} was not {until} within {limit} s: {why}");
+            Error::new(Code::NotReady, message)
+        }
+        .at(self.site.place(Some(id.as_str()))))
+    }
+
+    /// Deletes an object, and waits for its end.
+    async fn remove(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        name: &str,
+        step: &Step,
+    ) -> Result<()> {
+        let site = self.site;
+        let bound = step.precondition.clone().unwrap_or_default();
+        let mut delete = Delete {
+            uid: bound.uid.clone(),
+            resource_version: bound.resource_version,
+            ..Delete::default()
+        };
+        loop {
+            let error = match site.objects.delete(kind, namespace, name, &delete).await {
+                Ok(Deletion::Gone) => return Ok(()),
+                Ok(Deletion::Pending(_)) => break,
+                Err(error) => error,
+            };
+            let is_stale = matches!(
+                &*error.problem,
+                Problem::Conflict {
+                    conflict: Conflict::Stale,
+                    ..
+                }
+            );
+            if is_missing(&error) {
+                return Ok(());
+            }
+            if !is_stale || Instant::now() >= self.run.deadline {
+                return Err(error.into());
+            }
+            // Its status has changed since it was looked at. The label must still be ours.
+            tokio::time::sleep(PAUSE).await;
+            let live = match site.objects.get(kind, namespace, name).await {
+                Ok(reply) => reply.object,
+                Err(error) if is_missing(&error) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
+            let ours = live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str();
+            if !ours || (bound.uid.is_some() && text("/metadata/uid") != bound.uid.as_deref()) {
+                return Err(error.into());
+            }
+            delete.resource_version = text("/metadata/resourceVersion").map(str::to_owned);
+        }
+        let uid = bound.uid.as_deref();
+        self.reached(&step.id, kind, namespace, name, Until::Gone, uid)
+            .await
+            .map(|_| ())
     }
 }
 
-async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<Value> {
+/// Refuses an object that somebody else made after we looked: a happy 200 is no adoption. Our fields
+/// are taken back.
+async fn taken(
+    site: &Site,
+    kind: &KindRef,
+    resource: &Resource,
+    step: &Step,
+    live: &Value,
+) -> Result<()> {
+    let Some(other) = ownership::written_before(live, &site.manager) else {
+        return Ok(());
+    };
+    if let Some(member) = &step.member {
+        release(site, kind, member).await?;
+    }
+    let message = format!(
+        "cannot create {}: {} has made it in the meantime",
+        resource.id, other.manager
+    );
+    Err(Error::new(Code::NotOurs, message).hint("take it over with --adopt, or rename the object"))
+}
+
+async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<Reply> {
     let mut object = outgoing(resource, &site.id, step.origin());
     let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
     let write = Write {
@@ -274,8 +601,7 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             Ok(site
                 .objects
                 .apply(kind, namespace, name, &object, &write)
-                .await?
-                .object)
+                .await?)
         }
         Patch::Replace if exists => {
             if let Some(version) = bound.and_then(|bound| bound.resource_version.as_ref()) {
@@ -288,14 +614,12 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             Ok(site
                 .objects
                 .apply(kind, namespace, name, &object, &write)
-                .await?
-                .object)
+                .await?)
         }
         Patch::Apply | Patch::Merge | Patch::Replace => Ok(site
             .objects
             .apply(kind, namespace, name, &object, &write)
-            .await?
-            .object),
+            .await?),
     }
 }
 
@@ -317,77 +641,6 @@ fn owned_part(object: &Value) -> Value {
         part["metadata"]["annotations"] = json!({ ORIGIN: origin });
     }
     part
-}
-
-/// Deletes an object, and waits for its end.
-async fn remove(
-    site: &Site,
-    kind: &KindRef,
-    namespace: Option<&str>,
-    name: &str,
-    step: &Step,
-) -> Result<()> {
-    let bound = step.precondition.clone().unwrap_or_default();
-    let mut delete = Delete {
-        uid: bound.uid.clone(),
-        resource_version: bound.resource_version,
-        ..Delete::default()
-    };
-    let begun = Instant::now();
-    let deadline = begun + WAIT;
-    loop {
-        match site.objects.delete(kind, namespace, name, &delete).await {
-            Ok(Deletion::Gone) => return Ok(()),
-            Ok(Deletion::Pending(_)) => break,
-            Err(error) => match &*error.problem {
-                Problem::NotFound { .. } => return Ok(()),
-                // Its status has changed since it was looked at. The label must still be ours.
-                Problem::Conflict {
-                    conflict: Conflict::Stale,
-                    ..
-                } if Instant::now() < deadline => {
-                    let live = match site.objects.get(kind, namespace, name).await {
-                        Ok(reply) => reply.object,
-                        Err(error) if is_missing(&error) => return Ok(()),
-                        Err(error) => return Err(error.into()),
-                    };
-                    let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
-                    let ours = live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str();
-                    if !ours
-                        || (bound.uid.is_some() && text("/metadata/uid") != bound.uid.as_deref())
-                    {
-                        return Err(error.into());
-                    }
-                    delete.resource_version = text("/metadata/resourceVersion").map(str::to_owned);
-                }
-                _ => return Err(error.into()),
-            },
-        }
-    }
-    loop {
-        match site.objects.get(kind, namespace, name).await {
-            Err(error) if is_missing(&error) => return Ok(()),
-            Err(error) => return Err(error.into()),
-            Ok(reply) => {
-                let uid = reply
-                    .object
-                    .pointer("/metadata/uid")
-                    .and_then(Value::as_str);
-                if bound.uid.is_some() && uid != bound.uid.as_deref() {
-                    return Ok(());
-                }
-                if Instant::now() > deadline {
-                    let state = readiness(&reply.object, &Related::default());
-                    let why = state.reason().unwrap_or("it is still there").to_owned();
-                    return Err(Error::new(
-                        Code::NotGone,
-                        format!("{} {name} was not gone in time: {why}", kind.kind),
-                    ));
-                }
-            }
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 /// Gives the fields of client-side tools to our own entry, so that later removals work.
@@ -503,53 +756,10 @@ async fn managed(
                 Problem::Conflict { .. } | Problem::Invalid { .. } | Problem::Unanswered { .. }
                     if tries < TRIES =>
                 {
-                    tokio::time::sleep(LOOK).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 _ => return Err(error.into()),
             },
         }
-    }
-}
-
-/// Waits for a state.
-async fn until(site: &Site, set: &ResourceSet, wait: &Wait) -> Result<()> {
-    let deadline = Instant::now() + WAIT;
-    let found = set.by_id(&wait.on).map(|resource| {
-        (
-            site.kind(&resource.api_version, &resource.kind),
-            resource.namespace.clone(),
-            resource.name.clone(),
-        )
-    });
-    let Some((Some(kind), namespace, name)) = found else {
-        return Ok(());
-    };
-    let mut last = String::from("it is not there");
-    loop {
-        match site.objects.get(&kind, namespace.as_deref(), &name).await {
-            Ok(reply) => {
-                let state = readiness(&reply.object, &Related::default());
-                if wait.until != Until::Gone && state.is_ready() {
-                    return Ok(());
-                }
-                if state.is_failed() && wait.until == Until::Ready {
-                    let why = state.reason().unwrap_or_default().to_owned();
-                    let message = format!("{} has failed: {why}", wait.on);
-                    return Err(Error::new(Code::NotReady, message));
-                }
-                state.reason().unwrap_or("it exists").clone_into(&mut last);
-            }
-            Err(error) if is_missing(&error) => {
-                if wait.until == Until::Gone {
-                    return Ok(());
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-        if Instant::now() > deadline {
-            let message = format!("{} did not become {}: {last}", wait.on, wait.until);
-            return Err(Error::new(Code::NotReady, message));
-        }
-        tokio::time::sleep(LOOK).await;
     }
 }

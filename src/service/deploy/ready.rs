@@ -2,244 +2,491 @@
 //! blocker with its last event and the trouble of its pods.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
+    fmt,
     time::Duration,
 };
 
-use futures::{FutureExt, TryStreamExt};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval, sleep_until};
 use weft_domain::{
+    inventory::PART_OF_LABEL,
     plan::Action,
-    readiness::{Readiness, Related, last_event, owns, pod_problem, pod_selector, readiness},
-    resource::{ResourceId, ResourceSet},
+    readiness::{
+        EventLine, Readiness, Related, last_event, pod_problem, pod_selector, readiness,
+        reported_condition,
+    },
+    resource::{Cleanup, ResourceId, ResourceSet, is_built_in_group, split_api_version},
 };
 
 use super::{
-    each,
+    follow::{Seen, follow},
+    observe::{self, Sought},
+    perform::Run,
     site::{Site, id_of},
 };
 use crate::{
-    api::design::DeployResult,
+    api::design::{BlockedPod, Blocker, DeployResult},
     cluster::{KindRef, Selector},
     error::{Code, Error, Result},
-    service::operation::Handle,
 };
 
-/// How often the cluster is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is said what is waited for.
+const TELL: Duration = Duration::from_secs(1);
+/// How many blockers are looked into.
+const BLOCKERS: usize = 20;
+/// How many pods of one blocker are looked into, and how many lines of their logs are shown.
+const PODS: usize = 3;
+const LINES: u32 = 5;
 
-type Live = HashMap<ResourceId, Value>;
-
-/// Looks once.
-pub(super) async fn look(site: &Site, set: &ResourceSet, result: &mut DeployResult) -> Result<()> {
-    let live = members(site, set).await?;
-    mark(set, &live, result);
-    Ok(())
+/// What is known of kinds beside their objects, as far as the cluster tells it.
+#[derive(Default)]
+pub(super) struct Known {
+    /// By group and kind of custom objects, the condition by which they say that they are ready.
+    conditions: HashMap<(String, String), &'static str>,
+    /// The binding modes of storage classes.
+    binding: HashMap<String, String>,
 }
 
-/// Waits until everything is ready; a failure that doesn't heal ends the wait.
-///
-/// # Errors
-/// At the deadline, or when something has failed for good.
-pub(super) async fn wait(
-    site: &Site,
-    set: &ResourceSet,
-    result: &mut DeployResult,
-    limit: Duration,
-    handle: &Handle,
-) -> Result<()> {
-    let deadline = Instant::now() + limit;
-    let mut said = String::new();
-    loop {
-        handle.check()?;
-        let live = members(site, set).await?;
-        let states = mark(set, &live, result);
-        let waiting: Vec<_> = states
-            .iter()
-            .filter(|(_, state)| !state.is_ready())
-            .collect();
-        let Some((first, state)) = waiting.first() else {
-            return Ok(());
-        };
-        let reason = state.reason().unwrap_or_default();
-        let failed = waiting
-            .iter()
-            .any(|(id, state)| state.is_failed() && id.as_str().starts_with("batch/Job/"));
-        if failed || Instant::now() >= deadline {
-            let waiting = waiting
-                .into_iter()
-                .map(|(id, state)| (id.clone(), state.clone()));
-            let waiting = waiting.collect::<Vec<_>>();
-            return blockers(site, &live, &waiting, result, failed, limit).await;
-        }
-        let now = format!("waiting for {first}: {reason} ({} left)", waiting.len());
-        if now != said {
-            handle.step(now.clone());
-            said = now;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// The live members that are waited for.
-async fn members(site: &Site, set: &ResourceSet) -> Result<Live> {
-    let mut kinds: HashSet<(String, String, Option<String>)> = HashSet::new();
-    for resource in set {
-        let key = (
-            resource.api_version.clone(),
-            resource.kind.clone(),
-            resource.namespace.clone(),
-        );
-        kinds.insert(key);
-    }
-    let selector = Selector::labels(format!(
-        "{}={}",
-        weft_domain::inventory::PART_OF_LABEL,
-        site.id.as_str()
-    ));
-    let selector = &selector;
-    let lists = kinds.into_iter().map(|(api_version, kind, namespace)| {
-        async move {
-            let Some(kind) = site.kind(&api_version, &kind) else {
-                return Ok::<_, Error>(Vec::new());
-            };
-            let listed = site
-                .objects
-                .list(&kind, namespace.as_deref(), selector)
-                .await?;
-            let found = listed.objects.into_iter().filter_map(|object| {
-                let name = object.pointer("/metadata/name")?.as_str()?.to_owned();
-                let namespace = object
-                    .pointer("/metadata/namespace")
-                    .and_then(Value::as_str);
-                Some((id_of(&kind, namespace, &name), object))
+impl Known {
+    /// Learns what there is to know of some kinds: from the definitions of a set, else from the
+    /// cluster's. What can't be learned isn't needed.
+    pub(super) async fn learn<'a>(
+        site: &Site,
+        set: &ResourceSet,
+        kinds: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut known = Self::default();
+        let kinds: std::collections::BTreeSet<_> = kinds.collect();
+        for (api_version, kind) in kinds {
+            let (group, version) = split_api_version(api_version);
+            if kind == "PersistentVolumeClaim" && group.is_empty() {
+                known.binding = binding_modes(site).await;
+            }
+            if is_built_in_group(group) {
+                continue;
+            }
+            let own = set.iter().find(|resource| {
+                let text = |pointer: &str| resource.object.pointer(pointer).and_then(Value::as_str);
+                resource.kind == DEFINITION
+                    && text("/spec/group") == Some(group)
+                    && text("/spec/names/kind") == Some(kind)
             });
-            Ok(found.collect::<Vec<_>>())
+            let condition = match own {
+                Some(own) => reported_condition(&own.object, version),
+                None => definition_of(site, api_version, kind)
+                    .await
+                    .and_then(|definition| reported_condition(&definition, version)),
+            };
+            if let Some(condition) = condition {
+                let key = (group.to_owned(), kind.to_owned());
+                known.conditions.insert(key, condition);
+            }
         }
-        .boxed()
-    });
-    let lists: Vec<_> = each(lists).try_collect().await?;
-    Ok(lists.into_iter().flatten().collect())
+        known
+    }
+
+    /// What is known beside one object.
+    pub(super) fn of(&self, live: &Value) -> Related<'_> {
+        let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
+        let kind = text("/kind").unwrap_or_default();
+        let (group, _) = split_api_version(text("/apiVersion").unwrap_or_default());
+        let class = text("/spec/storageClassName").filter(|_| kind == "PersistentVolumeClaim");
+        Related {
+            condition: self
+                .conditions
+                .get(&(group.to_owned(), kind.to_owned()))
+                .copied(),
+            volume_binding_mode: class
+                .and_then(|class| self.binding.get(class))
+                .map(String::as_str),
+            ..Related::default()
+        }
+    }
 }
 
-/// Writes the readiness of each resource into the result, and returns those that count.
-fn mark(set: &ResourceSet, live: &Live, result: &mut DeployResult) -> Vec<(ResourceId, Readiness)> {
-    let mut states = Vec::new();
-    for shown in &mut result.resources {
-        let Some(resource) = set.by_id(&ResourceId::from(shown.id.clone())) else {
-            continue;
+const DEFINITION: &str = "CustomResourceDefinition";
+
+async fn definition_of(site: &Site, api_version: &str, kind: &str) -> Option<Value> {
+    let kind = site.kind(api_version, kind)?;
+    let definitions = site.kind("apiextensions.k8s.io/v1", DEFINITION)?;
+    let name = format!("{}.{}", kind.plural, kind.group);
+    let reply = site.objects.get(&definitions, None, &name).await;
+    reply.ok().map(|reply| reply.object)
+}
+
+async fn binding_modes(site: &Site) -> HashMap<String, String> {
+    let Some(kind) = site.kind("storage.k8s.io/v1", "StorageClass") else {
+        return HashMap::new();
+    };
+    let listed = site.objects.list(&kind, None, &Selector::default()).await;
+    let classes = listed.map(|listed| listed.objects).unwrap_or_default();
+    let text = |class: &Value, pointer: &str| Some(class.pointer(pointer)?.as_str()?.to_owned());
+    let modes = classes.iter().filter_map(|class| {
+        Some((
+            text(class, "/metadata/name")?,
+            text(class, "/volumeBindingMode")?,
+        ))
+    });
+    modes.collect()
+}
+
+/// The states of the resources that a result shows.
+struct States<'a> {
+    site: &'a Site,
+    set: &'a ResourceSet,
+    known: &'a Known,
+    by_id: HashMap<ResourceId, Readiness>,
+}
+
+impl<'a> States<'a> {
+    /// Looks at everything that the run has not failed to write.
+    async fn look(
+        site: &'a Site,
+        set: &'a ResourceSet,
+        known: &'a Known,
+        result: &DeployResult,
+    ) -> Result<Self> {
+        let mut states = Self {
+            site,
+            set,
+            known,
+            by_id: HashMap::new(),
         };
-        if matches!(shown.action, Action::Failed) {
-            continue;
+        let shown = result.resources.iter();
+        let shown = shown.filter(|shown| shown.action != Action::Failed);
+        let ids: Vec<ResourceId> = shown.map(|shown| shown.id.clone().into()).collect();
+        let resources = ids.iter().filter_map(|id| set.by_id(id));
+        let live = observe::live(site, resources.map(Sought::of_resource)).await?;
+        for id in ids.iter().filter(|id| set.by_id(id).is_some()) {
+            let live = live.get(id).and_then(Option::as_ref);
+            states.see(id, live);
         }
-        let state = match live.get(&resource.id) {
-            Some(object) => readiness(object, &Related::default()),
+        Ok(states)
+    }
+
+    /// Notes how an object is now.
+    fn see(&mut self, id: &ResourceId, live: Option<&Value>) {
+        let Some(resource) = self.set.by_id(id) else {
+            return;
+        };
+        let state = match live {
+            Some(live) => {
+                let mut related = self.known.of(live);
+                related.discoverable = discoverable(self.site, live);
+                readiness(live, &related)
+            }
+            None if resource.policies.cleanup == Cleanup::OnSuccess => Readiness::Ready {
+                reason: Some("has run, and was cleaned up".to_owned()),
+            },
             None => Readiness::Waiting {
                 reason: "it is not there".to_owned(),
             },
         };
-        shown.ready = state.is_ready();
-        shown.waiting_for = match &state {
-            Readiness::Ready { .. } => String::new(),
-            state => state.reason().unwrap_or_default().to_owned(),
-        };
-        if resource.policies.wait {
-            states.push((resource.id.clone(), state));
+        self.by_id.insert(id.clone(), state);
+    }
+
+    /// Writes the states into a result.
+    fn mark(&self, result: &mut DeployResult) {
+        for shown in &mut result.resources {
+            if let Some(state) = self.by_id.get(shown.id.as_str()) {
+                shown.ready = state.is_ready();
+                state
+                    .reason()
+                    .unwrap_or_default()
+                    .clone_into(&mut shown.waiting_for);
+            }
         }
     }
-    states
+
+    /// What is not ready and counts, by id.
+    fn waiting(&self) -> Vec<(&ResourceId, &Readiness)> {
+        let counts = |id: &ResourceId| self.set.by_id(id).is_some_and(|r| r.policies.wait);
+        let waiting = self.by_id.iter();
+        let waiting = waiting.filter(|(id, state)| !state.is_ready() && counts(id));
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable_by_key(|(id, _)| *id);
+        waiting
+    }
+
+    /// Follows what is not ready yet.
+    fn follow(&self) -> BoxStream<'static, Result<(KindRef, Vec<String>, Seen)>> {
+        let mut groups: BTreeMap<(&str, &str, Option<&str>), Vec<String>> = BTreeMap::new();
+        for (id, _) in self.waiting() {
+            if let Some(resource) = self.set.by_id(id) {
+                let (api_version, kind) = (&*resource.api_version, &*resource.kind);
+                let group = (api_version, kind, resource.namespace.as_deref());
+                groups.entry(group).or_default().push(resource.name.clone());
+            }
+        }
+        let mut followed = Vec::new();
+        for ((api_version, kind, namespace), names) in groups {
+            let Some(kind) = self.site.kind(api_version, kind) else {
+                continue;
+            };
+            let selector = Selector::labels(format!("{PART_OF_LABEL}={}", self.site.id.as_str()));
+            let seen = follow(self.site, &kind, namespace, selector);
+            let seen = seen.map(move |seen| Ok(((*kind).clone(), names.clone(), seen?)));
+            followed.push(seen.boxed());
+        }
+        stream::select_all(followed).boxed()
+    }
+
+    /// Notes what was seen of objects that are followed; `names` are those that are waited for.
+    fn take(&mut self, kind: &KindRef, names: &[String], seen: Seen) {
+        let id = |live: &Value| {
+            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
+            let name = text("/metadata/name").unwrap_or_default();
+            id_of(kind, text("/metadata/namespace"), name)
+        };
+        match seen {
+            Seen::All(all) => {
+                let namespace =
+                    |live: &Value| live["metadata"]["namespace"].as_str().map(str::to_owned);
+                let within = all.first().and_then(namespace);
+                for name in names {
+                    if !all
+                        .iter()
+                        .any(|live| live["metadata"]["name"] == name.as_str())
+                    {
+                        self.see(&id_of(kind, within.as_deref(), name), None);
+                    }
+                }
+                for live in &all {
+                    self.see(&id(live), Some(live));
+                }
+            }
+            Seen::One(live) => self.see(&id(&live), Some(&live)),
+            Seen::Gone(live) => self.see(&id(&live), None),
+        }
+    }
+}
+
+/// Whether the API server lists the kind of a definition.
+fn discoverable(site: &Site, live: &Value) -> Option<bool> {
+    let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
+    (text("/kind") == Some(DEFINITION)).then_some(())?;
+    let (group, kind) = (text("/spec/group")?, text("/spec/names/kind")?);
+    Some(site.kinds().preferred(group, kind).is_some())
+}
+
+/// Reads again what is served, if the set has definitions that were not yet served when it was read
+/// last.
+async fn discover(site: &Site, set: &ResourceSet, until: Instant) {
+    for definition in set.iter().filter(|resource| resource.kind == DEFINITION) {
+        let text = |pointer: &str| definition.object.pointer(pointer).and_then(Value::as_str);
+        let (Some(group), Some(kind)) = (text("/spec/group"), text("/spec/names/kind")) else {
+            continue;
+        };
+        let versions = definition.object["spec"]["versions"].as_array();
+        let mut versions = versions.into_iter().flatten();
+        let served = versions.find(|version| version["served"] == true);
+        let version = served.and_then(|version| version["name"].as_str());
+        if let (Some(version), None) = (version, site.kinds().preferred(group, kind)) {
+            let version = format!("{group}/{version}");
+            if let Err(error) = site.refresh(&version, kind, until).await {
+                tracing::debug!(%error, "what is served was not read again");
+            }
+        }
+    }
+}
+
+/// Looks once.
+pub(super) async fn look(
+    site: &Site,
+    set: &ResourceSet,
+    result: &mut DeployResult,
+    run: &Run<'_>,
+) -> Result<()> {
+    discover(site, set, Instant::now()).await;
+    States::look(site, set, run.known, result)
+        .await?
+        .mark(result);
+    Ok(())
+}
+
+/// Waits until everything is ready; what has failed for good ends the wait at once. What isn't ready
+/// in the end is among the failures and the blockers of the result.
+///
+/// # Errors
+/// When the cluster can't be asked, or the run is interrupted.
+pub(super) async fn wait(
+    site: &Site,
+    set: &ResourceSet,
+    result: &mut DeployResult,
+    run: &Run<'_>,
+) -> Result<()> {
+    let begun = Instant::now();
+    discover(site, set, run.deadline).await;
+    let mut states = States::look(site, set, run.known, result).await?;
+    let deadline = |id: &ResourceId| {
+        let own = set
+            .by_id(id)
+            .and_then(|resource| resource.policies.deadline);
+        own.map_or(run.deadline, |own| begun + own)
+    };
+    let mut seen = states.follow();
+    let mut is_followed = true;
+    let mut tick = interval(TELL);
+    loop {
+        let waiting = states.waiting();
+        let Some((first, state)) = waiting.first() else {
+            states.mark(result);
+            return Ok(());
+        };
+        let failed = waiting.iter().any(|(_, state)| state.is_failed());
+        let end = waiting.iter().map(|(id, _)| deadline(id)).min();
+        let end = end.unwrap_or(run.deadline);
+        if failed || Instant::now() >= end {
+            states.mark(result);
+            return blockers(&states, failed, begun, result).await;
+        }
+        let reason = state.reason().unwrap_or_default();
+        let now = format!("waiting for {first}: {reason} ({} left)", waiting.len());
+        tokio::select! {
+            next = seen.next(), if is_followed => match next {
+                Some(next) => {
+                    let (kind, names, next) = next?;
+                    states.take(&kind, &names, next);
+                }
+                // Nothing of what is waited for is served.
+                None => is_followed = false,
+            },
+            _ = tick.tick() => run.handle.step(now),
+            () = sleep_until(end) => {}
+            () = run.handle.cancelled() => {
+                states.mark(result);
+                let message = format!("interrupted while {now}");
+                return Err(Error::new(Code::Interrupted, message).at(site.place(None)));
+            }
+        }
+    }
 }
 
 /// Says of everything that isn't ready what happened to it last.
 async fn blockers(
-    site: &Site,
-    live: &Live,
-    waiting: &[(ResourceId, Readiness)],
-    result: &mut DeployResult,
+    states: &States<'_>,
     failed: bool,
-    limit: Duration,
+    begun: Instant,
+    result: &mut DeployResult,
 ) -> Result<()> {
-    let mut errors = Vec::new();
+    let site = states.site;
+    let waiting = states.waiting();
+    let sought = waiting.iter().take(BLOCKERS);
+    let sought = sought.filter_map(|(id, _)| states.set.by_id(id));
+    let live = observe::live(site, sought.map(Sought::of_resource)).await?;
     for (id, state) in waiting {
-        let mut reason = state.reason().unwrap_or("it is not ready").to_owned();
-        if let Some(object) = live.get(id) {
-            for more in troubles(site, object).await {
-                reason = format!("{reason}; {more}");
-            }
-        }
-        let shown = result
-            .resources
-            .iter_mut()
-            .find(|shown| shown.id == id.as_str());
-        if let Some(shown) = shown {
-            shown.waiting_for.clone_from(&reason);
-        }
-        errors.push(
-            Error::new(Code::NotReady, format!("{id} is not ready: {reason}"))
-                .at(site.place(Some(id.as_str()))),
-        );
+        let troubles = match live.get(id) {
+            Some(Some(object)) => troubles(site, object).await,
+            _ => Troubles::default(),
+        };
+        let reason = state.reason().unwrap_or("it is not ready");
+        let message = if state.is_failed() {
+            Some((Code::Failed, format!("{id} has failed: {reason}{troubles}")))
+        } else if failed {
+            // It was not waited for to the end.
+            None
+        } else {
+            let waited = begun.elapsed().as_secs();
+            let message = format!("{id} is not ready after {waited} s: {reason}{troubles}");
+            Some((Code::NotReady, message))
+        };
+        let error = message.map(|(code, message)| Error::new(code, message));
+        let error = error.map(|error| error.at(site.place(Some(id.as_str()))));
+        result.failures.extend(error.map(Into::into));
+        result.blockers.push(Blocker {
+            id: id.to_string(),
+            context: site.context().to_owned(),
+            failed: state.is_failed(),
+            reason: reason.to_owned(),
+            last_event: troubles.last_event,
+            pods: troubles.pods,
+        });
     }
-    let failures = errors.iter().cloned().map(Into::into);
-    result.failures.extend(failures);
-    if failed {
-        result.failed = true;
-    }
-    result.timed_out_seconds = Some(limit.as_secs_f64());
     Ok(())
 }
 
-/// The last event of an object, and what is wrong with its pods.
-async fn troubles(site: &Site, object: &Value) -> Vec<String> {
-    let mut found = Vec::new();
+/// What happened to an object last, and what is wrong with its pods.
+#[derive(Default)]
+pub(super) struct Troubles {
+    last_event: Option<EventLine>,
+    pods: Vec<BlockedPod>,
+}
+
+/// As the rest of a sentence.
+impl fmt::Display for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for pod in &self.pods {
+            write!(f, "; pod {}: {}", pod.problem.pod, pod.problem)?;
+            if let Some(event) = &pod.last_event {
+                write!(f, " (last event: {} {})", event.reason, event.message)?;
+            }
+            if let Some(line) = pod.log.last() {
+                write!(f, ", its log ends with {line:?}")?;
+            }
+        }
+        if let Some(event) = &self.last_event {
+            write!(f, "; last event: {} {}", event.reason, event.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks into what keeps an object from being ready, as far as the cluster tells.
+pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
+    let mut found = Troubles::default();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let is_pod = text("/kind") == Some("Pod");
     let Some(namespace) = text("/metadata/namespace") else {
         return found;
     };
-    let kinds = (site.kind("v1", "Event"), site.kind("v1", "Pod"));
-    if let Some(pods) = pod_selector(object)
-        && let Some(kind) = &kinds.1
-        && let Ok(listed) = list(site, kind, namespace, Selector::labels(pods)).await
-    {
-        for pod in listed.iter().filter(|pod| !owns(pod, object)).take(3) {
-            if let Some(problem) = pod_problem(pod) {
-                found.push(format!("pod {}: {problem}", problem.pod));
-                let container = problem.container.as_deref();
-                let previous = problem.restarts > 0;
-                let log = site
-                    .objects
-                    .logs(namespace, &problem.pod, container, Some(3), previous);
-                if let Ok(log) = log.await
-                    && let Some(line) = log.lines().last()
-                {
-                    found.push(format!("its log ends with {line:?}"));
-                }
-            }
+    found.last_event = event_of(site, namespace, text("/metadata/uid")).await;
+    let Some(kind) = site.kind("v1", "Pod") else {
+        return found;
+    };
+    let pods = match pod_selector(object) {
+        _ if is_pod => vec![object.clone()],
+        Some(selector) => {
+            let selector = Selector::labels(selector);
+            let listed = site.objects.list(&kind, Some(namespace), &selector).await;
+            listed.map(|listed| listed.objects).unwrap_or_default()
         }
-    }
-    if let (Some(kind), Some(uid)) = (&kinds.0, text("/metadata/uid")) {
-        let selector = Selector {
-            labels: None,
-            fields: Some(format!("involvedObject.uid={uid}")),
+        None => Vec::new(),
+    };
+    for pod in &pods {
+        let Some(problem) = pod_problem(pod) else {
+            continue;
         };
-        if let Ok(events) = list(site, kind, namespace, selector).await
-            && let Some(event) = last_event(&events, uid)
-        {
-            found.push(format!("last event: {} {}", event.reason, event.message));
+        if found.pods.len() == PODS {
+            break;
         }
+        let container = problem.container.as_deref();
+        let previous = problem.restarts > 0;
+        let log = site
+            .objects
+            .logs(namespace, &problem.pod, container, Some(LINES), previous)
+            .await;
+        let log = log.map(|log| log.lines().map(str::to_owned).collect());
+        let uid = pod.pointer("/metadata/uid").and_then(Value::as_str);
+        found.pods.push(BlockedPod {
+            last_event: event_of(site, namespace, uid).await,
+            log: log.unwrap_or_default(),
+            problem,
+        });
     }
     found
 }
 
-async fn list(
-    site: &Site,
-    kind: &KindRef,
-    namespace: &str,
-    selector: Selector,
-) -> Result<Vec<Value>> {
-    Ok(site
-        .objects
-        .list(kind, Some(namespace), &selector)
-        .await?
-        .objects)
+async fn event_of(site: &Site, namespace: &str, uid: Option<&str>) -> Option<EventLine> {
+    let (kind, uid) = (site.kind("v1", "Event")?, uid?);
+    let selector = Selector {
+        labels: None,
+        fields: Some(format!("involvedObject.uid={uid}")),
+    };
+    let listed = site.objects.list(&kind, Some(namespace), &selector).await;
+    last_event(&listed.ok()?.objects, uid)
 }

@@ -4,10 +4,10 @@
 use serde_json::Value;
 use weft_domain::{
     inventory::{
-        MemberOrigin, Outcome, Parent, Revision, RevisionEntry, RevisionOptions, SET_LABEL,
-        SealedRevision, history as entries_of, next_number, retire,
+        Confirmed, ContentHash, MemberOrigin, Outcome, Revision, RevisionEntry, RevisionOptions,
+        SET_LABEL, SealedRevision, history as entries_of, next_number, retire,
     },
-    readiness::{Readiness, Related, readiness},
+    readiness::{Readiness, readiness},
     resource::{Origin, ResourceSet},
 };
 
@@ -15,6 +15,7 @@ use super::{
     Wanted,
     cipher::Key,
     observe::{self, Sought},
+    ready::Known,
     site::{Site, is_missing},
 };
 use crate::{
@@ -30,16 +31,10 @@ use crate::{
 /// A revision that is being written.
 pub(super) struct Begun {
     number: u64,
+    content: ContentHash,
     secrets: Vec<Value>,
     earlier: Vec<RevisionEntry>,
     back: bool,
-}
-
-impl Begun {
-    /// Its number.
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
 }
 
 /// Prepares the revision of a run; nothing is written yet.
@@ -48,15 +43,10 @@ pub(super) async fn begin(
     site: &Site,
     wanted: &Wanted,
     request: &DeployDesign,
-) -> Result<Option<Begun>> {
-    if matches!(request.goal, Goal::Nothing { .. }) {
-        return Ok(None);
-    }
+    content: ContentHash,
+) -> Result<Begun> {
     let earlier = entries(site).await?;
-    let parent = match &site.parent {
-        Some(parent) => parent.clone(),
-        None => Parent::new(&site.parent_name, &site.parent_namespace, site.design()),
-    };
+    let parent = site.inventory();
     let number = next_number(&parent, &earlier)
         .ok_or_else(|| Error::internal("the numbers of revisions are used up"))?;
     let (cause, back) = match &request.goal {
@@ -90,23 +80,27 @@ pub(super) async fn begin(
     let secrets = revision
         .secrets(&parent, &packed)
         .map_err(|error| failed(&error))?;
-    Ok(Some(Begun {
+    Ok(Begun {
         number,
+        content,
         secrets,
         earlier,
         back,
-    }))
+    })
 }
 
-/// Writes a revision with its outcome, tells the one before, and removes what is too old.
-pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Result<()> {
+/// Writes a revision with its outcome and what is known of the members now, tells the revision before,
+/// and removes what is too old. A run that is cut off here leaves a revision more, never one less.
+pub(super) async fn end(
+    site: &mut Site,
+    begun: Begun,
+    outcome: Outcome,
+    confirmed: Confirmed,
+) -> Result<u64> {
     let secrets = site.own("v1", "Secret")?;
     let namespace = site.parent_namespace.clone();
     let namespace = Some(namespace.as_str());
     let write = Write::by("weftctl");
-    if let Some(parent) = site.parent.clone() {
-        site.keep(parent.with_revision(begun.number)).await?;
-    }
     // The first one last: without it the revision isn't listed as complete.
     for (place, mut secret) in begun.secrets.into_iter().enumerate().rev() {
         if place == 0 && outcome != Outcome::Deployed {
@@ -127,6 +121,9 @@ pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Resu
             created => _ = created?,
         }
     }
+    let content = (outcome == Outcome::Deployed).then_some(begun.content);
+    let kept = site.inventory().shrink(confirmed);
+    site.keep(kept.with_revision(begun.number, content)).await?;
     if outcome == Outcome::Deployed {
         let before = begun
             .earlier
@@ -148,7 +145,7 @@ pub(super) async fn end(site: &mut Site, begun: Begun, outcome: Outcome) -> Resu
     for entry in all.iter().filter(|entry| old.contains(&entry.number)) {
         drop_secrets(site, &entry.secrets).await?;
     }
-    Ok(())
+    Ok(begun.number)
 }
 
 async fn drop_secrets(site: &Site, names: &[String]) -> Result<()> {
@@ -240,8 +237,9 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         .objects
         .into_iter()
         .map(|object| (object, origin.clone()));
+    let kinds = site.kinds();
     let scope = |api_version: &str, kind: &str| {
-        let kind = site.kinds.find(api_version, kind);
+        let kind = kinds.find(api_version, kind);
         kind.map(|kind| kind.namespaced)
     };
     let namespace = revision.options.namespace.as_deref();
@@ -299,9 +297,20 @@ pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatu
         let mut members: Vec<_> = parent.members();
         members.sort_by_key(|member| (&member.kind, &member.namespace, &member.name));
         let live = observe::live(&site, members.iter().copied().map(Sought::of_member)).await?;
+        let kinds: Vec<_> = members
+            .iter()
+            .map(|member| (member.api_version(), member.kind.as_str()))
+            .collect();
+        let kinds = kinds
+            .iter()
+            .map(|(version, kind)| (version.as_str(), *kind));
+        let known = Known::learn(&site, &ResourceSet::default(), kinds).await;
         for member in members {
             let state = match live.get(&member.id()) {
-                Some(Some(object)) => readiness(object, &Related::default()),
+                Some(Some(object)) => readiness(object, &known.of(object)),
+                Some(None) if member.runs && member.uid.is_some() => Readiness::Ready {
+                    reason: Some("has run, and is gone since".to_owned()),
+                },
                 Some(None) => Readiness::Waiting {
                     reason: "it is not there".to_owned(),
                 },

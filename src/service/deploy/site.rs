@@ -1,6 +1,9 @@
 //! One cluster, and where a set is kept in it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -11,7 +14,9 @@ use weft_domain::{
 
 use crate::{
     api::deploy::{DeployDesign, Mode, Target},
-    cluster::{Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Problem, Write},
+    cluster::{
+        Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Problem, Retry, Write,
+    },
     error::{Code, Error, Result},
     service::{Services, operation::Handle},
 };
@@ -20,16 +25,25 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(15);
 /// How long another run is waited for.
 const LEASE_WAIT: Duration = Duration::from_mins(1);
+/// How calls are repeated: a server that is restarted is back before the last attempt.
+const RETRY: Retry = Retry {
+    attempts: 12,
+    first: Duration::from_millis(200),
+    longest: Duration::from_secs(5),
+    each: Duration::from_secs(65),
+};
 
 /// One cluster, and where a set is kept in it.
 pub(super) struct Site {
     cluster: Cluster,
-    /// What it serves.
-    pub(super) kinds: Kinds,
+    /// What it serves; read again once a definition is established.
+    kinds: RwLock<Kinds>,
     /// The verbs on its objects.
     pub(super) objects: Objects,
     /// The field manager.
     pub(super) manager: String,
+    /// Whether that is another one than the set's own.
+    chosen: bool,
     /// The set.
     pub(super) id: SetId,
     /// The name of its inventory.
@@ -53,14 +67,42 @@ impl Site {
         request: &DeployDesign,
         context: Option<String>,
         design: &str,
+        handle: &Handle,
     ) -> Result<Self> {
         let keeps = request.mode == Mode::Perform;
         let mut site = Self::at(services, &request.target, context, design, keeps).await?;
         site.cluster = site
             .cluster
             .with_concurrency(request.options.concurrency.max(1));
-        site.objects = site.cluster.objects();
+        let handle = handle.clone();
+        let objects = site.cluster.objects().with_retry(RETRY);
+        site.objects = objects.on_retry(move |retrying| {
+            let (object, problem) = (retrying.object, retrying.problem);
+            let wait = retrying.wait.as_secs_f32();
+            handle.step(format!("{object}: {problem}; again in {wait:.1} s"));
+        });
+        site.manage(request.field_manager.as_deref())?;
         Ok(site)
+    }
+
+    /// Writes by another field manager than the set's own. A set keeps the one that it began with:
+    /// under another one its own fields would be somebody else's.
+    fn manage(&mut self, manager: Option<&str>) -> Result<()> {
+        let Some(manager) = manager.filter(|manager| *manager != self.manager) else {
+            return Ok(());
+        };
+        if self.parent.is_some() {
+            let message = format!(
+                "{:?} is deployed by the field manager {:?}, which cannot be changed",
+                self.design, self.manager
+            );
+            return Err(Error::new(Code::Usage, message)
+                .at(self.place(None))
+                .hint("leave --field-manager out, or release the design and adopt its objects"));
+        }
+        manager.clone_into(&mut self.manager);
+        self.chosen = true;
+        Ok(())
     }
 
     /// The same, to read. What is served is kept for the next run if `keeps`.
@@ -83,8 +125,9 @@ impl Site {
         let id = SetId::of_parent(&parent_name, &namespace);
         let mut site = Self {
             objects: cluster.objects(),
-            kinds,
+            kinds: RwLock::new(kinds),
             manager: id.field_manager(),
+            chosen: false,
             id,
             parent_name,
             parent_namespace: namespace.clone(),
@@ -132,19 +175,27 @@ impl Site {
         minor(&self.version) > minor(ours.version())
     }
 
+    /// What the cluster serves.
+    pub(super) fn kinds(&self) -> Kinds {
+        let kinds = self.kinds.read();
+        kinds.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether the cluster serves the kind of an id.
     pub(super) fn serves(&self, id: &str) -> bool {
         let mut parts = id.split('/');
         let first = parts.next().unwrap_or_default();
         let second = parts.next().unwrap_or_default();
-        self.kinds.preferred("", first).is_some() || self.kinds.preferred(first, second).is_some()
+        let kinds = self.kinds();
+        kinds.preferred("", first).is_some() || kinds.preferred(first, second).is_some()
     }
 
     /// The kind of an object.
     pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<KindRef>> {
-        self.kinds.find(api_version, kind).or_else(|| {
+        let kinds = self.kinds();
+        kinds.find(api_version, kind).or_else(|| {
             let (group, _) = split_api_version(api_version);
-            self.kinds.preferred(group, kind)
+            kinds.preferred(group, kind)
         })
     }
 
@@ -157,16 +208,21 @@ impl Site {
     }
 
     /// Reads what is served again, once a definition is established.
-    pub(super) async fn refresh(&mut self, api_version: &str, kind: &str) -> Result<()> {
-        let until = Instant::now() + Duration::from_secs(30);
+    pub(super) async fn refresh(
+        &self,
+        api_version: &str,
+        kind: &str,
+        until: Instant,
+    ) -> Result<()> {
         let refreshed = self
             .cluster
-            .refresh_kinds(self.cache.as_deref(), api_version, kind, until);
-        self.kinds = refreshed.await?;
+            .refresh_kinds(self.cache.as_deref(), api_version, kind, until)
+            .await?;
+        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = refreshed;
         Ok(())
     }
 
-    /// Another site of the same cluster, for tasks.
+    /// How members are written.
     pub(super) fn write(&self) -> Write {
         Write::by(self.manager.clone())
     }
@@ -189,6 +245,7 @@ impl Site {
                     let parent = Parent::parse(&reply.object)
                         .map_err(|error| self.foreign(&namespace, &error))?;
                     self.keep_at(&namespace);
+                    self.manager = parent.field_manager();
                     self.parent = Some(parent);
                     return Ok(());
                 }
@@ -208,7 +265,18 @@ impl Site {
     fn keep_at(&mut self, namespace: &str) {
         namespace.clone_into(&mut self.parent_namespace);
         self.id = SetId::of_parent(&self.parent_name, namespace);
-        self.manager = self.id.field_manager();
+        if !self.chosen {
+            self.manager = self.id.field_manager();
+        }
+    }
+
+    /// The inventory as it was last written, or an empty one.
+    pub(super) fn inventory(&self) -> Parent {
+        match &self.parent {
+            Some(parent) => parent.clone(),
+            None => Parent::new(&self.parent_name, &self.parent_namespace, &self.design)
+                .with_field_manager(&self.manager),
+        }
     }
 
     /// Decides where the inventory of a new set goes: not into a namespace that the set brings.
@@ -330,6 +398,20 @@ impl Site {
         Ok(Lease::keep(self, leases, holder))
     }
 
+    /// Whether the API server is there at all.
+    pub(super) async fn answers(&self) -> bool {
+        let Ok(secrets) = self.own("v1", "Secret") else {
+            return false;
+        };
+        let once = self.objects.clone().with_retry(Retry::NEVER);
+        let namespace = Some(self.parent_namespace.as_str());
+        let asked = once.get(&secrets, namespace, &self.parent_name).await;
+        match asked {
+            Ok(_) => true,
+            Err(error) => is_missing(&error),
+        }
+    }
+
     async fn lease(&self, leases: &KindRef) -> Result<Option<Value>> {
         let namespace = Some(self.parent_namespace.as_str());
         match self.objects.get(leases, namespace, &self.parent_name).await {
@@ -364,9 +446,18 @@ async fn put(
     Ok(())
 }
 
+/// What is known of a lease.
+#[derive(Clone, Copy)]
+enum Held {
+    /// It was renewed then, and lasts from there.
+    Since(Instant),
+    /// Somebody else has it.
+    Lost,
+}
+
 /// A lease that is renewed as long as this lives.
 pub(super) struct Lease {
-    lost: watch::Receiver<bool>,
+    held: watch::Receiver<Held>,
     renewal: JoinHandle<()>,
     leases: Arc<KindRef>,
     holder: String,
@@ -374,7 +465,7 @@ pub(super) struct Lease {
 
 impl Lease {
     fn keep(site: &Site, leases: Arc<KindRef>, holder: String) -> Self {
-        let (tell, lost) = watch::channel(false);
+        let (tell, held) = watch::channel(Held::Since(Instant::now()));
         let (objects, kind, holder_too) = (site.objects.clone(), leases.clone(), holder.clone());
         let (id, name, namespace) = (
             site.id.clone(),
@@ -382,9 +473,10 @@ impl Lease {
             site.parent_namespace.clone(),
         );
         let renewal = tokio::spawn(async move {
-            let mut good = Instant::now();
+            let mut wait = LEASE / 3;
             loop {
-                tokio::time::sleep(LEASE / 3).await;
+                tokio::time::sleep(wait).await;
+                let asked = Instant::now();
                 let claim = Claim {
                     set: &id,
                     name: &name,
@@ -400,35 +492,46 @@ impl Lease {
                             .is_ok()
                     }
                     Ok(_) => {
-                        let _ = tell.send(true);
+                        let _ = tell.send(Held::Lost);
                         return;
                     }
                     Err(_) => false,
                 };
+                wait = LEASE / 3;
                 if renewed {
-                    good = Instant::now();
-                } else if good.elapsed() > LEASE {
-                    let _ = tell.send(true);
-                    return;
+                    let _ = tell.send(Held::Since(asked));
+                } else {
+                    wait /= 5;
                 }
             }
         });
         Self {
-            lost,
+            held,
             renewal,
             leases,
             holder,
         }
     }
 
-    /// Fails once the lease is lost: somebody else may work by now.
-    pub(super) fn check(&self, site: &Site) -> Result<()> {
-        if *self.lost.borrow() {
-            return Err(
-                Error::new(Code::SetLocked, "the lease of the set was lost").at(site.place(None))
-            );
+    /// Makes sure that nobody else works: where the lease could not be renewed in time, it is waited
+    /// for until it is.
+    ///
+    /// # Errors
+    /// When somebody else has it by now.
+    pub(super) async fn hold(&self, site: &Site) -> Result<()> {
+        let mut held = self.held.clone();
+        loop {
+            match *held.borrow_and_update() {
+                Held::Since(then) if then.elapsed() < LEASE => return Ok(()),
+                Held::Since(_) => {}
+                Held::Lost => break,
+            }
+            if held.changed().await.is_err() {
+                break;
+            }
         }
-        Ok(())
+        let message = "the lease of the set was lost: another run works on it";
+        Err(Error::new(Code::SetLocked, message).at(site.place(None)))
     }
 
     /// Gives it back.

@@ -3,7 +3,7 @@ use std::error::Error as _;
 
 use super::*;
 use crate::inventory::packed::pack_text;
-use crate::inventory::{Random, content_hash, parent_name};
+use crate::inventory::{MemberOrigin, Random, content_hash, parent_name};
 use crate::resource::{Creation, Deletion, read};
 
 const TEXT: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n\
@@ -92,7 +92,7 @@ fn the_secret_is_an_applyset_parent() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let parent = full().with_revision(7);
+    let parent = full().with_revision(7, None);
     let mut live = secret(&parent);
     assert_eq!(live["metadata"].get("resourceVersion"), None);
     // As the server returns it, from a list.
@@ -368,7 +368,6 @@ fn growing_lists_what_may_come_and_forgets_nothing() {
     let adopted = Member {
         origin: MemberOrigin::Adopted,
         creation: Creation::Once,
-        created_namespace: true,
         ..recorded.clone()
     };
     let grown = before.grow([adopted.clone()]);
@@ -411,20 +410,17 @@ fn shrinking_drops_only_what_is_confirmed_to_be_gone() {
 }
 
 #[test]
-fn namespaces_that_we_made_are_known() {
-    let mut members = desired();
-    assert_eq!(
-        new().grow(members.clone()).created_namespaces(),
-        BTreeSet::from(["shop"])
-    );
-    members[0].origin = MemberOrigin::Adopted;
-    members[4].created_namespace = true;
-    let parent = new().grow(members);
-    assert_eq!(parent.created_namespaces(), BTreeSet::from(["kube-system"]));
-    assert_eq!(
-        parent.additional_namespaces(),
-        BTreeSet::from(["kube-system"])
-    );
+fn another_field_manager_and_what_is_recorded_are_remembered() {
+    let content = content_hash(&json!(["a"]));
+    let parent = full()
+        .with_field_manager("shop-team")
+        .with_revision(3, Some(content.clone()));
+    let read = Parent::parse(&parent.to_secret().expect("a small parent")).expect("a parent");
+    assert_eq!(read.field_manager(), "shop-team");
+    assert_eq!((read.last_revision(), read.recorded()), (3, Some(&content)));
+    let own = full().id().field_manager();
+    assert_eq!(full().field_manager(), own);
+    assert_eq!(read.with_field_manager(&own).field_manager(), own);
 }
 
 /// Runs of a made-up apply that is cut off anywhere, against a made-up cluster: whatever exists is

@@ -415,10 +415,13 @@ fn numbers_only_grow() {
     let history = [entry(4, None, true), entry(9, None, false)];
     assert_eq!(next_number(&parent(), &[]), Some(1));
     assert_eq!(next_number(&parent(), &history), Some(10));
-    assert_eq!(next_number(&parent().with_revision(12), &history), Some(13));
-    let grown = parent().with_revision(12).with_revision(3);
+    assert_eq!(
+        next_number(&parent().with_revision(12, None), &history),
+        Some(13)
+    );
+    let grown = parent().with_revision(12, None).with_revision(3, None);
     assert_eq!(next_number(&grown, &[]), Some(13));
-    let last = parent().with_revision(u64::MAX);
+    let last = parent().with_revision(u64::MAX, None);
     assert_eq!(next_number(&last, &history), None);
     assert!(Parent::parse(&last.to_secret().expect("it is small")).is_ok());
 
