@@ -292,7 +292,11 @@ fn run(arguments: &[OsString]) -> i32 {
     let result = outcome.and_then(|outcome| deliver(&cx, &outcome));
     result.unwrap_or_else(|error| {
         let error = match (error.code(), cx.interrupted()) {
-            (Code::Interrupted, Some(interrupted)) => interrupted,
+            // What says where it was interrupted says more than the signal does.
+            (Code::Interrupted, Some(signal)) if error.place().context.is_some() => {
+                error.coded(signal.code())
+            }
+            (Code::Interrupted, Some(signal)) => signal,
             _ if predicate => error.undecided(),
             _ => error,
         };

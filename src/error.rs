@@ -196,6 +196,13 @@ impl Error {
         self
     }
 
+    /// The same under another code.
+    #[must_use]
+    pub fn coded(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
+    }
+
     /// Leads other errors, whatever their kinds: it says what they are together.
     #[must_use]
     pub fn along_with(mut self, mut other: Error) -> Self {

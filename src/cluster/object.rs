@@ -62,6 +62,8 @@ pub struct Reply {
     pub warnings: Vec<String>,
     /// Whether the call created it.
     pub created: bool,
+    /// Whether an earlier attempt of the call got no clear answer, so that it may have done it all.
+    pub repeated: bool,
 }
 
 /// Without the object, which may be a Secret.
@@ -656,7 +658,7 @@ impl Objects {
     }
 
     async fn reply(&self, deed: Deed) -> Result<Reply, ObjectError> {
-        let answer = self.run(&deed).await?;
+        let (answer, repeated) = self.insist(&deed).await?;
         let object = self.json(&deed, &answer)?;
         let mut found = Vec::new();
         warnings(&answer, deed.secret, &mut found);
@@ -664,6 +666,7 @@ impl Objects {
             object,
             warnings: found,
             created: answer.status == StatusCode::CREATED,
+            repeated,
         })
     }
 
@@ -703,13 +706,18 @@ impl Objects {
 
     /// Sends a call until it succeeds or may not be repeated.
     async fn run(&self, deed: &Deed) -> Result<Answer, ObjectError> {
+        self.insist(deed).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, and whether an attempt before got no clear answer.
+    async fn insist(&self, deed: &Deed) -> Result<(Answer, bool), ObjectError> {
         let started = Instant::now();
         let until = self.until.unwrap_or(started + self.cluster.deadline);
         let mut uncertain = false;
         let mut attempt = 1;
         loop {
             let (problem, is_without_effect) = match self.attempt(deed, started, until).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((answer, uncertain)),
                 Err(failed) => failed,
             };
             let mut wait = self.retry.wait(attempt, problem.retry_after());
@@ -761,8 +769,12 @@ impl Objects {
         };
         let now = Instant::now();
         // What a message says is the deadline that has passed, of the attempt or of all of them.
-        let (end, after) = match now + self.retry.each {
-            end if end < until => (end, self.retry.each),
+        let each = match deed.call.method {
+            Method::GET => self.retry.reading,
+            _ => self.retry.writing,
+        };
+        let (end, after) = match now + each {
+            end if end < until => (end, each),
             _ => (until, until.saturating_duration_since(started)),
         };
         let answer = self.cluster.exchange(&deed.call, end, after).await;

@@ -16,9 +16,16 @@ pub struct Retry {
     pub first: Duration,
     /// The longest wait that isn't the server's wish.
     pub longest: Duration,
-    /// The longest time for one attempt: the server itself gives up after 60 s.
-    pub each: Duration,
+    /// The longest time for one attempt that reads.
+    pub reading: Duration,
+    /// The longest time for one that writes, which may have to wait for slow webhooks.
+    pub writing: Duration,
 }
+
+/// A page of a list takes a busy server a few seconds.
+const READING: Duration = Duration::from_secs(20);
+/// The server waits for webhooks for at most 30 s.
+const WRITING: Duration = Duration::from_secs(35);
 
 impl Default for Retry {
     fn default() -> Self {
@@ -26,7 +33,8 @@ impl Default for Retry {
             attempts: 5,
             first: Duration::from_millis(200),
             longest: Duration::from_secs(10),
-            each: Duration::from_secs(65),
+            reading: READING,
+            writing: WRITING,
         }
     }
 }
@@ -37,7 +45,8 @@ impl Retry {
         attempts: 1,
         first: Duration::ZERO,
         longest: Duration::ZERO,
-        each: Duration::from_secs(65),
+        reading: READING,
+        writing: WRITING,
     };
 
     /// Returns how long to wait after an attempt: what the server asks for, or else twice the wait before, and of

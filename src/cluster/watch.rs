@@ -231,7 +231,7 @@ impl Watch {
         query.push(("resourceVersion", version.to_owned()));
         let path = self.kind.collection(self.namespace.as_deref())?;
         let call = Call::get(with_query(&path, &query), ERROR);
-        let each = self.objects.retry.each;
+        let each = self.objects.retry.reading;
         let response = timeout(each, self.objects.cluster.open(&call)).await;
         let response = response
             .map_err(|_| Problem::Timeout { after: each })?

@@ -14,6 +14,7 @@ mod keyed;
 mod likeness;
 mod overlap;
 mod quantity;
+mod split;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -29,6 +30,7 @@ pub use self::fields::{Element, FieldSet, Malformed};
 pub use self::ignore::{IgnorePath, InvalidPath, strip, without_ignored};
 pub use self::overlap::{Overlap, is_client_side, overlaps};
 pub use self::quantity::Quantity;
+pub use self::split::split;
 
 use self::trail::{Held, Item, Step};
 use crate::path::{Path, Segment};

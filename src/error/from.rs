@@ -182,8 +182,17 @@ impl From<ObjectError> for Error {
         let code = match error.problem.decisive() {
             Problem::Conflict {
                 conflict: Conflict::Fields,
-                ..
-            } => Code::FieldConflict,
+                status,
+            } => {
+                // Each set has a manager of its own, so the label of a set is held by that set.
+                let conflicts = weft_domain::ownership::conflicts(status);
+                let mut fields = conflicts.iter().map(|conflict| &conflict.field);
+                if fields.any(|field| field.contains(weft_domain::inventory::PART_OF_LABEL)) {
+                    Code::OwnedBySet
+                } else {
+                    Code::FieldConflict
+                }
+            }
             Problem::Conflict { .. } | Problem::Gone { .. } => Code::PlanChanged,
             Problem::Invalid { .. }
             | Problem::Rejected { .. }

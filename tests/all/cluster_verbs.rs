@@ -557,7 +557,8 @@ impl Misbehaving {
             attempts: 3,
             first: Duration::from_millis(10),
             longest: Duration::from_millis(50),
-            each: Duration::from_millis(300),
+            reading: Duration::from_millis(300),
+            writing: Duration::from_millis(300),
         })
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
-        design::{Blocker, DeployResult, EventLine, PlanDesign, Planned},
+        design::{Action, Blocker, DeployResult, EventLine, PlanDesign, Planned},
     },
     commands::Outcome,
     context::Context,
@@ -164,7 +164,11 @@ impl View for DeployResult {
                     .unzip();
                 cells.extend([waits.join(", "), because.join(", ")]);
             } else {
-                let ready = if resource.ready { "yes" } else { "no" };
+                let ready = match (resource.action, resource.ready) {
+                    (Action::Pruned | Action::Released, _) => "",
+                    (_, true) => "yes",
+                    (_, false) => "no",
+                };
                 cells.extend([ready.to_owned(), resource.waiting_for.clone()]);
             }
             cells.push(resource.reason.clone());

@@ -31,13 +31,13 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
     /// The version of a chart
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", hide_short_help = true)]
     chart_version: Option<String>,
     /// Speak to a chart registry on this machine without TLS
     #[arg(long, hide_short_help = true)]
     plain_http: bool,
     /// The release name that a chart is rendered with, if not the chart's own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     release_name: Option<String>,
     /// How large a source may be, for example 512MiB
     #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]

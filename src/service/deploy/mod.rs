@@ -327,10 +327,12 @@ impl Ordered<'_> {
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
         let goes = matches!(self.request.goal, Goal::Nothing { .. });
-        let begun = if goes {
+        let content = plan.content();
+        let recorded = site.parent.as_ref().and_then(Parent::recorded);
+        // What is only repaired is no new revision.
+        let begun = if goes || recorded == Some(&content) {
             None
         } else {
-            let content = plan.content();
             Some(record::begin(services, site, self.wanted, self.request, content).await?)
         };
         let known = self.known(site).await;
@@ -351,7 +353,7 @@ impl Ordered<'_> {
             }
             let kept = site.inventory().shrink(performed.confirmed);
             site.keep(kept).await?;
-            if is_whole {
+            if goes && is_whole {
                 record::forget(site).await?;
             }
             Ok(None)
@@ -440,9 +442,19 @@ fn refuse(site: &Site, plan: &Plan) -> Result<()> {
                 "drop the field from the design, or take it over with --force-conflicts",
             ),
         };
-        Error::new(code, format!("cannot write {}: {}", step.id, step.reason))
+        let error = Error::new(code, format!("cannot write {}: {}", step.id, step.reason))
             .at(site.place(Some(step.id.as_str())))
-            .hint(hint)
+            .hint(hint);
+        match refusal {
+            // The reason names only the first.
+            Refusal::Conflict { conflicts } => conflicts.iter().fold(error, |error, conflict| {
+                error.because(format!(
+                    "{} is held by {}",
+                    conflict.field, conflict.manager
+                ))
+            }),
+            _ => error,
+        }
     });
     match Error::all(errors.collect::<Vec<_>>()) {
         Some(error) => Err(error),

@@ -150,18 +150,15 @@ async fn look(site: &Site, set: &ResourceSet, seen: &mut Observation) -> Result<
     let sought = set.iter().map(Sought::of_resource);
     let sought: Vec<_> = sought.chain(members.map(Sought::of_member)).collect();
     let ids: Vec<_> = sought.iter().map(|one| one.id.clone()).collect();
-    let mut live = live(site, sought).await?;
-    for id in ids {
-        match live.remove(&id) {
-            Some(Some(object)) => _ = seen.live.insert(id, object),
-            Some(None) => {}
-            None if seen.live.contains_key(&id) => {}
-            None => {
-                seen.unseen
-                    .insert(id, "its kind comes with the design".to_owned());
-            }
-        }
+    let live = live(site, sought).await?;
+    for id in ids.into_iter().filter(|id| !live.contains_key(id)) {
+        seen.unseen
+            .insert(id, "its kind comes with the design".to_owned());
     }
+    let live = live.into_iter();
+    seen.live = live
+        .filter_map(|(id, object)| Some((id, object?)))
+        .collect();
     // What goes into a namespace that isn't there yet can't be asked about.
     for resource in set {
         if let Some(namespace) = &resource.namespace

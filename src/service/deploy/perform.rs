@@ -375,7 +375,7 @@ impl<'a> Work<'a> {
             }
             let reply = write(site, &kind, resource, step).await?;
             if step.action == Action::Created && !reply.created {
-                taken(site, &kind, resource, step, &reply.object).await?;
+                taken(site, &kind, resource, step, &reply).await?;
             }
             (live, warnings) = (Some(reply.object), reply.warnings);
         }
@@ -407,6 +407,10 @@ impl<'a> Work<'a> {
         let Some(resource) = self.set.by_id(&wait.on) else {
             return Ok(());
         };
+        if resource.policies.phase.is_some() {
+            // It has succeeded, or nothing that waits for it would come this far; it may be gone.
+            return Ok(());
+        }
         let Some(kind) = self.site.kind(&resource.api_version, &resource.kind) else {
             return Ok(());
         };
@@ -555,17 +559,20 @@ async fn taken(
     kind: &KindRef,
     resource: &Resource,
     step: &Step,
-    live: &Value,
+    reply: &Reply,
 ) -> Result<()> {
-    let Some(other) = ownership::written_before(live, &site.manager) else {
+    let before = ownership::written_before(&reply.object, &site.manager);
+    // An earlier attempt of ours may have made it.
+    if reply.repeated && before.is_none() {
         return Ok(());
-    };
+    }
     if let Some(member) = &step.member {
         release(site, kind, member).await?;
     }
+    let by = before.map_or_else(|| "somebody".to_owned(), |owner| owner.manager);
     let message = format!(
-        "cannot create {}: {} has made it in the meantime",
-        resource.id, other.manager
+        "cannot create {}: {by} has made it in the meantime",
+        resource.id
     );
     Err(Error::new(Code::NotOurs, message).hint("take it over with --adopt, or rename the object"))
 }
@@ -597,7 +604,6 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             site.objects
                 .merge_patch(kind, namespace, name, &object, &write)
                 .await?;
-            let object = owned_part(&object);
             Ok(site
                 .objects
                 .apply(kind, namespace, name, &object, &write)
@@ -610,7 +616,6 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             site.objects
                 .replace(kind, namespace, name, &object, &write)
                 .await?;
-            let object = owned_part(&object);
             Ok(site
                 .objects
                 .apply(kind, namespace, name, &object, &write)
@@ -621,26 +626,6 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             .apply(kind, namespace, name, &object, &write)
             .await?),
     }
-}
-
-/// What is applied beside a merge or a replacement, so that the object is seen to be ours.
-fn owned_part(object: &Value) -> Value {
-    let metadata = &object["metadata"];
-    let mut part = json!({
-        "apiVersion": object["apiVersion"],
-        "kind": object["kind"],
-        "metadata": {
-            "name": metadata["name"],
-            "labels": { PART_OF_LABEL: metadata["labels"][PART_OF_LABEL] },
-        },
-    });
-    if let Some(namespace) = metadata.get("namespace") {
-        part["metadata"]["namespace"] = namespace.clone();
-    }
-    if let Some(origin) = metadata["annotations"].get(ORIGIN) {
-        part["metadata"]["annotations"] = json!({ ORIGIN: origin });
-    }
-    part
 }
 
 /// Gives the fields of client-side tools to our own entry, so that later removals work.
@@ -655,12 +640,18 @@ async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) 
                 && text("subresource").is_empty()
                 && step.migrate.iter().any(|name| name == text("manager"));
             let ours = text("operation") == "Apply" && text("manager") == site.manager;
-            if theirs || ours {
-                join(
-                    &mut fields,
-                    entry.get("fieldsV1").unwrap_or(&Value::Null),
-                    0,
-                );
+            let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
+            if ours {
+                join(&mut fields, held, 0);
+            } else if theirs {
+                // What the design doesn't name stays theirs: our apply would delete it.
+                let (named, rest) = ownership::split(held, &resource.object);
+                join(&mut fields, &named, 0);
+                if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
+                    let mut entry = entry.clone();
+                    entry["fieldsV1"] = rest;
+                    kept.push(entry);
+                }
             } else {
                 kept.push(entry.clone());
             }

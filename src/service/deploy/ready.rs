@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     api::design::{BlockedPod, Blocker, DeployResult},
-    cluster::{KindRef, Selector},
+    cluster::{KindRef, Objects, Retry, Selector},
     error::{Code, Error, Result},
 };
 
@@ -436,15 +436,16 @@ impl fmt::Display for Troubles {
     }
 }
 
-/// Looks into what keeps an object from being ready, as far as the cluster tells.
+/// Looks into what keeps an object from being ready, as far as the cluster tells at once.
 pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
+    let objects = &site.cluster().objects().with_retry(Retry::NEVER);
     let mut found = Troubles::default();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     let is_pod = text("/kind") == Some("Pod");
     let Some(namespace) = text("/metadata/namespace") else {
         return found;
     };
-    found.last_event = event_of(site, namespace, text("/metadata/uid")).await;
+    found.last_event = event_of(site, objects, namespace, text("/metadata/uid")).await;
     let Some(kind) = site.kind("v1", "Pod") else {
         return found;
     };
@@ -452,7 +453,7 @@ pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
         _ if is_pod => vec![object.clone()],
         Some(selector) => {
             let selector = Selector::labels(selector);
-            let listed = site.objects.list(&kind, Some(namespace), &selector).await;
+            let listed = objects.list(&kind, Some(namespace), &selector).await;
             listed.map(|listed| listed.objects).unwrap_or_default()
         }
         None => Vec::new(),
@@ -466,14 +467,13 @@ pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
         }
         let container = problem.container.as_deref();
         let previous = problem.restarts > 0;
-        let log = site
-            .objects
+        let log = objects
             .logs(namespace, &problem.pod, container, Some(LINES), previous)
             .await;
         let log = log.map(|log| log.lines().map(str::to_owned).collect());
         let uid = pod.pointer("/metadata/uid").and_then(Value::as_str);
         found.pods.push(BlockedPod {
-            last_event: event_of(site, namespace, uid).await,
+            last_event: event_of(site, objects, namespace, uid).await,
             log: log.unwrap_or_default(),
             problem,
         });
@@ -481,12 +481,17 @@ pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
     found
 }
 
-async fn event_of(site: &Site, namespace: &str, uid: Option<&str>) -> Option<EventLine> {
+async fn event_of(
+    site: &Site,
+    objects: &Objects,
+    namespace: &str,
+    uid: Option<&str>,
+) -> Option<EventLine> {
     let (kind, uid) = (site.kind("v1", "Event")?, uid?);
     let selector = Selector {
         labels: None,
         fields: Some(format!("involvedObject.uid={uid}")),
     };
-    let listed = site.objects.list(&kind, Some(namespace), &selector).await;
+    let listed = objects.list(&kind, Some(namespace), &selector).await;
     last_event(&listed.ok()?.objects, uid)
 }

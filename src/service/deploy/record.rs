@@ -16,17 +16,20 @@ use super::{
     cipher::Key,
     observe::{self, Sought},
     ready::Known,
-    site::{Site, is_missing},
+    site::{Site, is_missing, is_unclear},
 };
 use crate::{
     api::deploy::{
         DeployDesign, DesignStatus, Goal, ListRevisions, MemberStatus, ReadSet, RevisionList,
         RevisionSummary,
     },
-    cluster::{Delete, Selector, Write},
+    cluster::{Delete, KindRef, ObjectError, Problem, Selector, Write},
     error::{Code, Error, Result},
     service::Services,
 };
+
+/// How often something is tried whose answer is lost.
+const TRIES: usize = 5;
 
 /// A revision that is being written.
 pub(super) struct Begun {
@@ -112,32 +115,28 @@ pub(super) async fn end(
                 secret["metadata"]["labels"][key] = value.clone();
             }
         }
-        match site
-            .objects
-            .create(&secrets, namespace, &secret, &write)
-            .await
-        {
-            Err(error) if super::site::is_conflict(&error) => {}
-            created => _ = created?,
-        }
+        create_once(site, &secrets, &secret).await?;
     }
     let content = (outcome == Outcome::Deployed).then_some(begun.content);
     let kept = site.inventory().shrink(confirmed);
     site.keep(kept.with_revision(begun.number, content)).await?;
     if outcome == Outcome::Deployed {
-        let before = begun
-            .earlier
-            .iter()
-            .find(|entry| entry.outcome == Some(Outcome::Deployed));
-        if let Some(name) = before.and_then(|entry| entry.secrets.first()) {
-            let now = if begun.back {
-                Outcome::RolledBack
-            } else {
-                Outcome::Superseded
-            };
-            site.objects
-                .merge_patch(&secrets, namespace, name, &now.patch(), &write)
-                .await?;
+        // The newest first. A run that was cut off may have left several.
+        let earlier = begun.earlier.iter();
+        let earlier = earlier.filter(|entry| entry.outcome == Some(Outcome::Deployed));
+        let mut now = if begun.back {
+            Outcome::RolledBack
+        } else {
+            Outcome::Superseded
+        };
+        for name in earlier.filter_map(|entry| entry.secrets.first()) {
+            let patch = now.patch();
+            insist(|| {
+                site.objects
+                    .merge_patch(&secrets, namespace, name, &patch, &write)
+            })
+            .await?;
+            now = Outcome::Superseded;
         }
     }
     let all = entries(site).await?;
@@ -148,15 +147,45 @@ pub(super) async fn end(
     Ok(begun.number)
 }
 
+/// Repeats something that may be done twice, as long as its answer is lost.
+async fn insist<T, F: Future<Output = Result<T, ObjectError>>>(
+    deed: impl Fn() -> F,
+) -> Result<T, ObjectError> {
+    for _ in 1..TRIES {
+        match deed().await {
+            Err(error) if matches!(*error.problem, Problem::Unanswered { .. }) => {}
+            done => return done,
+        }
+    }
+    deed().await
+}
+
+/// Creates a Secret of ours, which an attempt without an answer may have made already.
+async fn create_once(site: &Site, kind: &KindRef, secret: &Value) -> Result<()> {
+    let namespace = Some(site.parent_namespace.as_str());
+    let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+    let write = Write::by("weftctl");
+    let created = insist(|| site.objects.create(kind, namespace, secret, &write)).await;
+    match created {
+        Err(error) if is_unclear(&error) => {
+            let live = site.objects.get(kind, namespace, name).await?.object;
+            if live["data"] == secret["data"] {
+                return Ok(());
+            }
+            let message = "a revision of that number is there and is another one";
+            let object = format!("Secret/{}/{name}", site.parent_namespace);
+            Err(Error::new(Code::ForeignSet, message).at(site.place(Some(&object))))
+        }
+        created => Ok(created.map(|_| ())?),
+    }
+}
+
 async fn drop_secrets(site: &Site, names: &[String]) -> Result<()> {
     let secrets = site.own("v1", "Secret")?;
     let namespace = Some(site.parent_namespace.as_str());
     for name in names {
-        match site
-            .objects
-            .delete(&secrets, namespace, name, &Delete::default())
-            .await
-        {
+        let delete = Delete::default();
+        match insist(|| site.objects.delete(&secrets, namespace, name, &delete)).await {
             Err(error) if is_missing(&error) => {}
             deleted => _ = deleted?,
         }

@@ -30,7 +30,8 @@ const RETRY: Retry = Retry {
     attempts: 12,
     first: Duration::from_millis(200),
     longest: Duration::from_secs(5),
-    each: Duration::from_secs(65),
+    reading: Duration::from_secs(15),
+    writing: Duration::from_secs(35),
 };
 
 /// One cluster, and where a set is kept in it.
@@ -141,6 +142,11 @@ impl Site {
         };
         site.find().await?;
         Ok(site)
+    }
+
+    /// The cluster.
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// The kubeconfig context.
@@ -593,16 +599,13 @@ fn host() -> String {
     }
 }
 
-/// Whether a creation may have been carried out, by this call or an earlier one.
+/// Whether a write of ours may have been carried out, by this call or an earlier one.
 pub(super) fn is_unclear(error: &ObjectError) -> bool {
-    matches!(
-        &*error.problem,
-        Problem::Unanswered { .. }
-            | Problem::Conflict {
-                conflict: Conflict::Exists,
-                ..
-            }
-    )
+    match &*error.problem {
+        Problem::Unanswered { .. } => true,
+        Problem::Conflict { conflict, .. } => *conflict == Conflict::Exists || error.uncertain,
+        _ => false,
+    }
 }
 
 /// Whether something isn't there.
