@@ -1,7 +1,9 @@
 //! What tests stand on: a sandbox with a home of its own in which the program runs with a clean
 //! environment, a fixed clock and counted ids, so that the same run gives the same bytes.
 
+pub mod api;
 pub mod api_server;
+pub mod proxy;
 pub mod server;
 pub mod tools;
 
@@ -14,6 +16,7 @@ use std::{
 };
 
 pub use api_server::ApiServer;
+pub use proxy::Proxy;
 
 /// How long a run of the program may take, wherever nothing else is said: it never hangs.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -118,12 +121,23 @@ impl Sandbox {
 
     /// Runs a prepared command to its end.
     pub fn finish(&self, command: &mut Command, stdin: Option<&[u8]>) -> Run {
+        self.finish_known(command, stdin, |_| {})
+    }
+
+    /// Runs a prepared command to its end and tells its process id when it has begun.
+    pub fn finish_known(
+        &self,
+        command: &mut Command,
+        stdin: Option<&[u8]>,
+        tell: impl FnOnce(u32),
+    ) -> Run {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if stdin.is_some() {
             command.stdin(Stdio::piped());
         }
         let shown = format!("{command:?}");
         let mut child = command.spawn().expect("the program starts");
+        tell(child.id());
         if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
             let text = text.to_owned();
             // The program may end before it has read everything.
