@@ -9,6 +9,8 @@
     reason = "tables of cases are long, seeds are printed, and nobody calls a test"
 )]
 
+#[cfg(target_os = "linux")]
+mod apply_faults;
 mod bad_input;
 mod cli;
 mod cluster;
