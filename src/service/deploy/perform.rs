@@ -307,8 +307,6 @@ impl<'a> Work<'a> {
         let held = tokio::select! {
             held = lease.hold(self.site) => held,
             () = self.run.handle.cancelled() => return Err("interrupted".to_owned()),
-            () = sleep_until(self.run.deadline) => Err(Error::new(Code::SetLocked,
-                "the lease of the set could not be renewed").at(self.site.place(None))),
         };
         held.map_err(|error| {
             let why = error.to_string();

@@ -6,7 +6,11 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use weft_domain::{
     inventory::{Claim, MicroTime, Parent, ParentError, SetId, Sighting, Standing, parent_name},
     resource::{ResourceId, ResourceSet, split_api_version},
@@ -520,24 +524,27 @@ impl Lease {
     }
 
     /// Makes sure that nobody else works: where the lease could not be renewed in time, it is waited
-    /// for until it is.
+    /// for until it is, but not for long.
     ///
     /// # Errors
-    /// When somebody else has it by now.
+    /// When somebody else has it by now, or the cluster doesn't come back.
     pub(super) async fn hold(&self, site: &Site) -> Result<()> {
         let mut held = self.held.clone();
+        let until = Instant::now() + LEASE_WAIT / 2;
         loop {
             match *held.borrow_and_update() {
                 Held::Since(then) if then.elapsed() < LEASE => return Ok(()),
                 Held::Since(_) => {}
-                Held::Lost => break,
+                Held::Lost => {
+                    let message = "the lease of the set was lost: another run works on it";
+                    return Err(Error::new(Code::SetLocked, message).at(site.place(None)));
+                }
             }
-            if held.changed().await.is_err() {
-                break;
+            if !matches!(timeout_at(until, held.changed()).await, Ok(Ok(()))) {
+                let message = "the lease of the set could not be renewed";
+                return Err(Error::new(Code::ClusterUnreachable, message).at(site.place(None)));
             }
         }
-        let message = "the lease of the set was lost: another run works on it";
-        Err(Error::new(Code::SetLocked, message).at(site.place(None)))
     }
 
     /// Gives it back.
