@@ -148,6 +148,25 @@ fn odd_end(case: &Case, run: &Run, struck: &[Seen]) -> Option<String> {
     (!named).then(|| "the object is not named".to_owned())
 }
 
+/// What was sent again although it may have been done, without a look at the object in between.
+fn blind_repetition(case: &Case, struck: &[Seen], seen: &[Seen]) -> Option<String> {
+    let unclear = matches!(
+        case.act,
+        Act::Answer(500..=504, _) | Act::ResetBefore | Act::ResetAfter | Act::Swallow
+    );
+    if !unclear || !matches!(case.verb, Verb::Create | Verb::Patch) {
+        return None;
+    }
+    let first = struck.first()?;
+    let is_same = |other: &&Seen| other.line == first.line && other.name == first.name;
+    let looked = |other: &Seen| other.verb == Verb::Get && other.name == first.name;
+    let from = seen.iter().skip_while(|other| !is_same(other)).skip(1);
+    let between: Vec<&Seen> = from.clone().take_while(|other| !is_same(other)).collect();
+    let again = from.clone().count() > between.len();
+    (again && !between.into_iter().any(looked))
+        .then(|| format!("{} was sent blindly again", first.line))
+}
+
 /// How many there were of a verb, how many ended well by themselves, with an error, and wrongly.
 #[derive(Default, Clone, Copy)]
 struct Row {
@@ -194,7 +213,7 @@ impl<'a> Injector<'a> {
         let begun = Instant::now();
         let run = place.run_through(&self.proxy, &arguments);
         let took = begun.elapsed();
-        let struck = self.proxy.struck();
+        let (struck, seen) = (self.proxy.struck(), self.proxy.seen());
         self.proxy.behave();
         let check = |history: bool| {
             let mut found = place.differences("app", &objects);
@@ -205,8 +224,14 @@ impl<'a> Injector<'a> {
         };
         let mut found = Vec::new();
         found.extend(odd_end(case, &run, &struck));
+        found.extend(blind_repetition(case, &struck, &seen));
         if struck.is_empty() {
             found.push("nothing was injected".to_owned());
+        }
+        if let Act::Answer(429, Some(seconds)) = case.act
+            && took < Duration::from_secs(seconds.into())
+        {
+            found.push("the server's wish to wait was not heeded".to_owned());
         }
         let is_well = run.code == Some(0);
         if is_well {
