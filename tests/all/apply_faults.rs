@@ -10,5 +10,5 @@ mod kills;
 mod matrix;
 mod outages;
 mod pruning;
-mod world;
+pub mod world;
 mod writes;

@@ -16,6 +16,7 @@ mod cli;
 mod cluster;
 mod cluster_verbs;
 mod deploy;
+mod deploy_ready;
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -87,7 +87,6 @@ fn of_two_designs_that_claim_one_object_at_once_one_has_it_and_the_other_is_told
 }
 
 #[test]
-#[ignore = "engine: the object of another set is only said to hold fields (E0513)"]
 fn whoever_loses_a_race_for_an_object_is_told_that_another_set_owns_it() {
     let place = Place::new(ApiServer::shared(), "lost");
     place.write("left.yaml", &[map("shared", "left")]);
@@ -114,7 +113,6 @@ fn whoever_loses_a_race_for_an_object_is_told_that_another_set_owns_it() {
 }
 
 #[test]
-#[ignore = "engine: an object that comes into being after the plan is taken by a 200"]
 fn an_object_that_somebody_makes_between_plan_and_write_is_not_taken() {
     let place = Place::new(ApiServer::shared(), "between");
     place.write("app.yaml", &[map("mine", "ours")]);
@@ -138,7 +136,6 @@ fn an_object_that_somebody_makes_between_plan_and_write_is_not_taken() {
 }
 
 #[test]
-#[ignore = "engine: a merge takes away what our first apply owned"]
 fn a_merged_object_keeps_what_did_not_change() {
     for strategy in ["merge", "replace"] {
         let place = Place::new(ApiServer::shared(), "merged");
@@ -222,7 +219,6 @@ fn what_helm_installed_is_refused_by_its_name_adopted_and_given_back() {
 }
 
 #[test]
-#[ignore = "engine: adoption drops what the design does not name"]
 fn what_is_adopted_and_given_back_keeps_what_the_design_never_named() {
     let place = Place::new(ApiServer::shared(), "intact");
     let mut theirs = map("both", "same");
@@ -242,7 +238,6 @@ fn what_is_adopted_and_given_back_keeps_what_the_design_never_named() {
 }
 
 #[test]
-#[ignore = "engine: of several fields only the first is named"]
 fn every_field_that_others_hold_is_named() {
     let place = Place::new(ApiServer::shared(), "fields");
     place.write("app.yaml", &[map("both", "ours")]);

@@ -191,7 +191,6 @@ fn free(place: &Place<'_>, path: &str, arguments: &[&str]) {
 }
 
 #[test]
-#[ignore = "engine: --timeout does not bound deletions yet"]
 fn a_finalizer_that_nobody_takes_off_ends_an_undeploy_in_time_and_is_named() {
     let place = Place::new(ApiServer::shared(), "finalizer");
     let path = held(&place);
@@ -205,7 +204,6 @@ fn a_finalizer_that_nobody_takes_off_ends_an_undeploy_in_time_and_is_named() {
 }
 
 #[test]
-#[ignore = "engine: --timeout does not bound deletions yet"]
 fn a_finalizer_that_nobody_takes_off_ends_a_prune_in_time_and_is_named() {
     let place = Place::new(ApiServer::shared(), "finalizer");
     let path = held(&place);
@@ -220,7 +218,6 @@ fn a_finalizer_that_nobody_takes_off_ends_a_prune_in_time_and_is_named() {
 }
 
 #[test]
-#[ignore = "engine: --timeout does not bound the waits between levels yet"]
 fn a_dependency_that_is_never_ready_ends_in_time_and_is_named() {
     // Nobody reports on a Deployment here, so that it never gets ready.
     let place = Place::new(ApiServer::shared(), "level");
@@ -240,7 +237,6 @@ fn a_dependency_that_is_never_ready_ends_in_time_and_is_named() {
 }
 
 #[test]
-#[ignore = "engine: --timeout does not bound the waits between levels yet"]
 fn a_webhook_whose_backend_is_never_ready_is_not_written_and_ends_in_time() {
     let place = Place::new(ApiServer::shared(), "backend");
     let mut objects = blocking_itself(&place);
@@ -259,7 +255,6 @@ fn a_webhook_whose_backend_is_never_ready_is_not_written_and_ends_in_time() {
 }
 
 #[test]
-#[ignore = "engine: --timeout does not bound the waits between levels yet"]
 fn a_definition_that_is_never_established_ends_in_time_and_is_named() {
     let place = Place::new(ApiServer::shared(), "definition");
     let group = format!("{}.example", place.namespace);

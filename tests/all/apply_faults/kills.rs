@@ -324,7 +324,6 @@ fn a_run_that_is_killed_at_any_request_is_finished_by_the_next() {
 }
 
 #[test]
-#[ignore = "engine: a run without changes records no revision, although none is recorded"]
 fn a_run_killed_before_its_revision_was_recorded_leaves_that_to_the_next() {
     for answered in [false, true] {
         let place = Place::new(ApiServer::shared(), "record");

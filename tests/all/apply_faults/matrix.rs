@@ -384,25 +384,21 @@ fn demand(act: Act, verb: Verb, times: usize) {
 }
 
 #[test]
-#[ignore = "engine: an inventory that we wrote ourselves is taken for somebody else's change"]
 fn an_inventory_whose_answer_is_lost_is_looked_at_again() {
     demand(Act::ResetAfter, Verb::Put, 1);
 }
 
 #[test]
-#[ignore = "engine: the revision before stays marked as deployed"]
 fn a_revision_whose_answer_is_lost_leaves_a_history_in_order() {
     demand(Act::ResetAfter, Verb::Create, 1);
 }
 
 #[test]
-#[ignore = "engine: a revision that is said to exist is taken for recorded"]
 fn a_revision_that_is_said_to_exist_is_looked_at() {
     demand(Act::Answer(409, None), Verb::Create, 1);
 }
 
 #[test]
-#[ignore = "engine: a run without changes records nothing, so that a failed revision stays the newest"]
 fn a_run_that_finds_all_done_says_so_in_the_history() {
     let server = ApiServer::shared();
     let mut injector = Injector::new(server);

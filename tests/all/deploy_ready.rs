@@ -1,0 +1,611 @@
+//! What a deployment waits for, on a cluster whose controllers and nodes work, and what is known before
+//! the first write.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    apply_faults::world::Place,
+    support::{ApiServer, server::signal},
+};
+
+fn workload(name: &str, annotations: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": 1, "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}, "annotations": annotations},
+                "spec": {"containers": [{"name": "main", "image": "example.com/main:1"}]},
+            },
+        },
+    })
+}
+
+fn job(name: &str, annotations: &Value, image: &str, of_pod: &Value) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"backoffLimit": 0, "template": {
+            "metadata": {"annotations": of_pod},
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": image}]},
+        }},
+    })
+}
+
+fn map(name: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": value}})
+}
+
+/// The actions by name.
+fn actions(result: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let resources = result["resources"].as_array().expect("resources").iter();
+    let actions = resources.map(|r| (text(&r["name"]), text(&r["action"])));
+    actions.collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = expected
+        .iter()
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+    pairs.collect()
+}
+
+#[test]
+fn jobs_of_phases_run_in_their_places_and_again_when_they_changed() {
+    let place = Place::new(ApiServer::with_controllers(), "phases");
+    let design = |image: &str| {
+        vec![
+            workload("web", &json!({})),
+            job(
+                "smoke",
+                &json!({"weftctl.dev/phase": "after"}),
+                image,
+                &json!({}),
+            ),
+            job(
+                "migrate",
+                &json!({"weftctl.dev/phase": "before", "weftctl.dev/cleanup": "OnSuccess"}),
+                image,
+                &json!({}),
+            ),
+        ]
+    };
+    let deploy = ["deploy", "app.yaml", "--timeout", "60s", "-o", "json"];
+    place.write("app.yaml", &design("example.com/job:1"));
+    let first = place.run(&deploy).succeeds().json();
+    let created = [
+        ("migrate", "created"),
+        ("web", "created"),
+        ("smoke", "created"),
+    ];
+    assert_eq!(actions(&first), pairs(&created));
+    let times = |name: &str, kind: &str| -> String {
+        let object = place.server.kubectl(
+            &["-n", &place.namespace, "get", kind, name, "-o", "json"],
+            "",
+        );
+        let object: Value = serde_json::from_str(&object).expect("JSON");
+        object["metadata"]["creationTimestamp"]
+            .as_str()
+            .expect("a time")
+            .to_owned()
+    };
+    assert!(
+        times("smoke", "job") >= times("web", "deployment"),
+        "after everything"
+    );
+    let jobs = place
+        .server
+        .kubectl(&["-n", &place.namespace, "get", "jobs", "-o", "name"], "");
+    assert_eq!(jobs, "job.batch/smoke\n", "the first one was cleaned up");
+    let again = place.run(&deploy).succeeds().json();
+    let still = [
+        ("migrate", "skipped"),
+        ("web", "unchanged"),
+        ("smoke", "unchanged"),
+    ];
+    assert_eq!(actions(&again), pairs(&still));
+    assert!(again.get("revision").is_none(), "{again}");
+    place.write("app.yaml", &design("example.com/job:2"));
+    let changed = place.run(&deploy).succeeds().json();
+    let run = [
+        ("migrate", "created"),
+        ("web", "unchanged"),
+        ("smoke", "replaced"),
+    ];
+    assert_eq!(actions(&changed), pairs(&run));
+    let status = place
+        .run(&["status", "app", "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(status["ready"], true, "{status}");
+    place.run(&["undeploy", "app", "--yes"]).succeeds();
+}
+
+#[test]
+fn a_first_job_that_fails_holds_everything_else_back_and_runs_again() {
+    let place = Place::new(ApiServer::with_controllers(), "phase-fails");
+    let design = |of_pod: &Value| {
+        let first = json!({"weftctl.dev/phase": "before"});
+        vec![
+            workload("web", &json!({})),
+            job("migrate", &first, "example.com/job:1", of_pod),
+        ]
+    };
+    place.write("app.yaml", &design(&json!({"sandbox/fails": "yes"})));
+    let begun = Instant::now();
+    let failed = place.run(&["deploy", "app.yaml", "--timeout", "90s", "-o", "json"]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "no use in waiting"
+    );
+    let failed = failed.fails(1, "E0001").json();
+    assert_eq!(
+        actions(&failed),
+        pairs(&[("migrate", "failed"), ("web", "skipped")])
+    );
+    let before = place
+        .run(&["plan", "app.yaml", "-o", "json"])
+        .ends(1)
+        .json();
+    assert_eq!(
+        actions(&before)[0],
+        ("migrate".to_owned(), "replaced".to_owned()),
+        "{before}"
+    );
+    place.write("app.yaml", &design(&json!({})));
+    let mended = place.run(&[
+        "deploy",
+        "app.yaml",
+        "--timeout",
+        "60s",
+        "--yes",
+        "-o",
+        "json",
+    ]);
+    let mended = mended.succeeds().json();
+    assert_eq!(
+        actions(&mended),
+        pairs(&[("migrate", "replaced"), ("web", "created")])
+    );
+}
+
+#[test]
+fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
+    let place = Place::new(ApiServer::with_controllers(), "blocked");
+    let stuck = workload("stuck", &json!({"sandbox/waiting": "ImagePullBackOff"}));
+    place.write(
+        "app.yaml",
+        &[map("settings", "one"), workload("fine", &json!({})), stuck],
+    );
+    let begun = Instant::now();
+    let run = place
+        .run(&[
+            "deploy",
+            "app.yaml",
+            "--wait",
+            "--timeout",
+            "8s",
+            "-o",
+            "json",
+        ])
+        .fails(7, "E0518");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    let result = run.json();
+    let blockers = result["blockers"].as_array().expect("blockers");
+    assert_eq!(blockers.len(), 1, "{result}");
+    assert!(
+        blockers[0]["id"]
+            .as_str()
+            .is_some_and(|id| id.ends_with("/stuck"))
+    );
+    assert_eq!(blockers[0]["lastEvent"]["reason"], "ScalingReplicaSet");
+    assert_eq!(blockers[0]["pods"][0]["reason"], "ImagePullBackOff");
+    assert!(
+        blockers[0]["pods"][0]["pod"]
+            .as_str()
+            .is_some_and(|pod| pod.starts_with("stuck-"))
+    );
+    assert!(run.stderr.contains("ImagePullBackOff"), "{run}");
+    let table = place
+        .run(&["deploy", "app.yaml", "--wait", "--timeout", "3s"])
+        .ends(7);
+    let heading = table
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("BLOCKER"));
+    assert!(
+        heading.is_some_and(|line| line.contains("LAST EVENT")),
+        "{table}"
+    );
+    // What may be unready is not waited for.
+    let mut unready = workload("stuck", &json!({"sandbox/waiting": "ImagePullBackOff"}));
+    unready["metadata"]["annotations"] = json!({"weftctl.dev/wait": "false"});
+    place.write(
+        "app.yaml",
+        &[
+            map("settings", "one"),
+            workload("fine", &json!({})),
+            unready,
+        ],
+    );
+    place
+        .run(&["deploy", "app.yaml", "--wait", "--timeout", "30s"])
+        .succeeds();
+}
+
+#[test]
+fn a_job_that_fails_ends_the_wait_at_once() {
+    let place = Place::new(ApiServer::with_controllers(), "job-fails");
+    let failing = job(
+        "work",
+        &json!({}),
+        "example.com/job:1",
+        &json!({"sandbox/fails": "yes"}),
+    );
+    place.write("app.yaml", &[failing, workload("web", &json!({}))]);
+    let begun = Instant::now();
+    let run = place.run(&[
+        "deploy",
+        "app.yaml",
+        "--wait",
+        "--timeout",
+        "90s",
+        "-o",
+        "json",
+    ]);
+    let run = run.fails(1, "E0001");
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "no use in waiting"
+    );
+    assert!(
+        run.stderr.contains("batch/Job/") && run.stderr.contains("/work has failed"),
+        "{run}"
+    );
+}
+
+#[test]
+fn definitions_a_namespace_and_a_webhook_come_in_one_run_with_what_needs_them() {
+    let place = Place::new(ApiServer::with_controllers(), "from-nothing");
+    let group = format!("{}.example", place.namespace);
+    let inner = format!("{}-inner", place.namespace);
+    let mut service_pods = workload("hook", &json!({"sandbox/ready-after": "1500ms"}));
+    service_pods["metadata"]["namespace"] = inner.as_str().into();
+    place.write("app.yaml", &[
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": format!("hook.{group}")},
+            "webhooks": [{
+                "name": format!("hook.{group}"), "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"name": "hook", "namespace": inner}},
+                "rules": [{"apiGroups": [group], "apiVersions": ["*"], "resources": ["*"], "operations": ["DELETE"]}],
+                "failurePolicy": "Ignore", "timeoutSeconds": 1,
+            }],
+        }),
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "g", "namespace": inner}, "spec": {"size": 3}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook", "namespace": inner}, "spec": {"selector": {"app": "hook"}, "ports": [{"port": 443}]}}),
+        service_pods,
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": inner}}),
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("gadgets.{group}")},
+            "spec": {
+                "group": group, "scope": "Namespaced",
+                "names": {"kind": "Gadget", "plural": "gadgets", "singular": "gadget", "listKind": "GadgetList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                    "type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}},
+                }}}],
+            },
+        }),
+    ]);
+    let dry = place
+        .run(&["deploy", "app.yaml", "--dry-run=server", "-o", "json"])
+        .succeeds()
+        .json();
+    let unchecked = dry["resources"].as_array().expect("resources").iter();
+    let unchecked: Vec<_> = unchecked
+        .filter(|r| r["notCheckedByServer"] == true)
+        .map(|r| r["kind"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(unchecked, ["Service", "Deployment", "Gadget"], "{dry}");
+    let run = place
+        .run(&[
+            "deploy",
+            "app.yaml",
+            "--wait",
+            "--timeout",
+            "60s",
+            "-o",
+            "json",
+        ])
+        .succeeds()
+        .json();
+    assert_eq!(run["summary"]["created"], 6, "{run}");
+    let resources = run["resources"].as_array().expect("resources");
+    assert!(resources.iter().all(|r| r["ready"] == true), "{run}");
+    let again = place
+        .run(&["deploy", "app.yaml", "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(again["summary"]["unchanged"], 6, "{again}");
+    place
+        .run(&["undeploy", "app", "--yes", "--timeout", "60s"])
+        .succeeds();
+    let left = place.server.kubectl(
+        &[
+            "get",
+            "namespaces,crds,validatingwebhookconfigurations",
+            "-o",
+            "name",
+        ],
+        "",
+    );
+    assert!(!left.contains(&inner) && !left.contains(&group), "{left}");
+}
+
+#[test]
+fn a_saved_plan_is_done_exactly_or_not_at_all() {
+    let place = Place::new(ApiServer::shared(), "saved-plan");
+    place.write("app.yaml", &[map("a", "one"), map("b", "one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    place.write("app.yaml", &[map("a", "two")]);
+    let plan = place
+        .run(&["plan", "app.yaml", "--prune", "-o", "json"])
+        .ends(1);
+    place.sandbox.write("plan.json", &plan.stdout);
+    let deploy = ["deploy", "app.yaml", "--plan", "plan.json", "-o", "json"];
+    // Another design than the plan's.
+    place.write("app.yaml", &[map("a", "three")]);
+    place.run(&deploy).fails(6, "E0514");
+    place.write("app.yaml", &[map("a", "two")]);
+    // Another world than the plan's.
+    let namespace = place.namespace.as_str();
+    let label = |value: &str| {
+        let patch = format!("{{\"data\":{{\"key\":\"{value}\"}}}}");
+        place.server.kubectl(
+            &[
+                "-n",
+                namespace,
+                "patch",
+                "configmap",
+                "a",
+                "--type=merge",
+                "-p",
+                &patch,
+            ],
+            "",
+        );
+    };
+    label("drifted");
+    place.run(&deploy).fails(6, "E0514");
+    label("one");
+    let plan = place
+        .run(&[
+            "plan",
+            "app.yaml",
+            "--prune",
+            "--force-conflicts",
+            "-o",
+            "json",
+        ])
+        .ends(1);
+    place.sandbox.write("plan.json", &plan.stdout);
+    let done = place.run(&deploy).succeeds().json();
+    assert_eq!(
+        actions(&done),
+        pairs(&[("a", "configured"), ("b", "pruned")])
+    );
+    // Once.
+    place.run(&deploy).fails(6, "E0514");
+    for bad in ["{}", "not JSON", &done.to_string()] {
+        place.sandbox.write("plan.json", bad);
+        place.run(&deploy).fails(2, "E0002");
+    }
+}
+
+#[test]
+fn an_interrupted_run_says_what_is_left_and_the_next_one_goes_on() {
+    let place = Place::new(ApiServer::shared(), "interrupted");
+    let maps: Vec<Value> = (0..400).map(|n| map(&format!("m{n}"), "one")).collect();
+    place.write("app.yaml", &maps);
+    let deploy = ["deploy", "app.yaml", "--concurrency", "1", "-o", "json"];
+    let api = &place.server.api;
+    let path = place.path("api/v1", "configmaps/m1");
+    let run = std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let run = scope.spawn({
+            let place = &place;
+            move || {
+                place.run_with(&place.server.kubeconfig, &deploy, |pid| {
+                    tell.send(pid).expect("a listener")
+                })
+            }
+        });
+        let pid = told.recv().expect("a process");
+        let until = Instant::now() + Duration::from_secs(30);
+        while api.send("GET", &path, None).0 != 200 {
+            assert!(Instant::now() < until, "nothing is written");
+        }
+        signal(pid, "INT");
+        run.join().expect("the run ends")
+    });
+    let run = run.ends(130);
+    let result = run.json();
+    let left = actions(&result)
+        .into_iter()
+        .filter(|(_, action)| action == "skipped")
+        .count();
+    assert!(left > 0 && left < 400, "{left}");
+    assert!(
+        run.stderr
+            .contains(&format!("{left} of 400 objects are left")),
+        "{}",
+        run.stderr
+    );
+    let next = place
+        .run(&["deploy", "app.yaml", "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(next["summary"]["created"], left, "what was not reached");
+    assert_eq!(next["summary"]["unchanged"], 400 - left);
+}
+
+#[test]
+fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
+    let place = Place::new(ApiServer::with_controllers(), "preflight");
+    let namespace = place.namespace.as_str();
+    let kubectl = |arguments: &[&str]| {
+        place
+            .server
+            .kubectl(&[&["-n", namespace], arguments].concat(), "")
+    };
+    place.write("app.yaml", &[map("a", "one"), map("b", "one")]);
+    // Rights: somebody who may keep inventories, and nothing else.
+    kubectl(&[
+        "create",
+        "role",
+        "keeper",
+        "--verb=*",
+        "--resource=secrets,leases.coordination.k8s.io",
+    ]);
+    kubectl(&[
+        "create",
+        "rolebinding",
+        "keeper",
+        "--role=keeper",
+        "--user=nobody",
+    ]);
+    kubectl(&[
+        "create",
+        "role",
+        "reader",
+        "--verb=get,list",
+        "--resource=configmaps",
+    ]);
+    kubectl(&[
+        "create",
+        "rolebinding",
+        "reader",
+        "--role=reader",
+        "--user=nobody",
+    ]);
+    let mut command = place.sandbox.command([
+        "design",
+        "deploy",
+        "app.yaml",
+        "-n",
+        namespace,
+        "--context",
+        "nobody",
+    ]);
+    command.env("KUBECONFIG", &place.server.kubeconfig);
+    let refused = place.sandbox.finish(&mut command, None).fails(4, "E0524");
+    let words = format!("not allowed to create and patch configmaps in namespace {namespace}");
+    assert!(refused.stderr.contains(&words), "{refused}");
+    // Namespaces.
+    let missing = place.run(&[
+        "deploy",
+        "app.yaml",
+        "--dry-run=server",
+        "-n",
+        "nowhere-at-all",
+    ]);
+    let missing = missing.fails(5, "E0526");
+    assert!(
+        missing
+            .stderr
+            .contains("namespace nowhere-at-all is not there"),
+        "{missing}"
+    );
+    // Quotas. The root certificate of the namespace is one map already.
+    kubectl(&[
+        "create",
+        "quota",
+        "few",
+        "--hard=count/configmaps=2,requests.cpu=1",
+    ]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while kubectl(&["get", "quota", "few", "-o", "jsonpath={.status.used}"]).is_empty() {
+        assert!(Instant::now() < until, "the quota has no status");
+    }
+    let full = place.run(&["deploy", "app.yaml"]).fails(6, "E0525");
+    assert!(
+        full.stderr.contains("quota few") && full.stderr.contains("count/configmaps is 1 of 2"),
+        "{full}"
+    );
+    let mut large = workload("large", &json!({}));
+    large["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"requests": {"cpu": "2"}});
+    place.write("large.yaml", &[large]);
+    let doubtful = place
+        .run(&["deploy", "large.yaml", "--dry-run=server", "-o", "json"])
+        .succeeds();
+    assert!(
+        doubtful.json()["notes"]
+            .to_string()
+            .contains("requests.cpu is 0 of 1"),
+        "{doubtful}"
+    );
+    assert_eq!(
+        kubectl(&["get", "configmaps", "-o", "name"]),
+        "configmap/kube-root-ca.crt\n"
+    );
+}
+
+#[test]
+fn a_set_keeps_the_field_manager_that_it_began_with() {
+    let place = Place::new(ApiServer::shared(), "manager");
+    place.write("app.yaml", &[map("a", "one")]);
+    place
+        .run(&["deploy", "app.yaml", "--field-manager", "shop-team"])
+        .succeeds();
+    let live = place.server.kubectl(
+        &[
+            "-n",
+            &place.namespace,
+            "get",
+            "configmap",
+            "a",
+            "--show-managed-fields",
+            "-o",
+            "json",
+        ],
+        "",
+    );
+    let live: Value = serde_json::from_str(&live).expect("JSON");
+    let managers = live["metadata"]["managedFields"]
+        .as_array()
+        .expect("entries")
+        .iter();
+    let managers: Vec<_> = managers
+        .filter_map(|entry| entry["manager"].as_str())
+        .collect();
+    assert_eq!(managers, ["shop-team"]);
+    // Nobody has to say it again, and it can't be changed.
+    let again = place
+        .run(&["deploy", "app.yaml", "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(again["summary"]["unchanged"], 1, "{again}");
+    place
+        .run(&["deploy", "app.yaml", "--field-manager", "others"])
+        .fails(2, "E0002");
+    place.write("app.yaml", &[map("a", "two")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    place
+        .run(&["rollback", "app", "--to", "1", "--yes"])
+        .succeeds();
+    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    assert_eq!(
+        place
+            .server
+            .api
+            .send("GET", &place.path("api/v1", "configmaps/a"), None)
+            .0,
+        404
+    );
+}
