@@ -7,6 +7,8 @@
 //! them. All three send JSON through one client over HTTP/1.1 connections that are kept: see `request`.
 
 mod discovery;
+mod lines;
+mod log;
 mod object;
 mod openapi;
 mod problem;
@@ -29,6 +31,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use self::discovery::{Broken, KindRef, Kinds};
+pub use self::log::LogOptions;
 pub use self::object::{
     Access, Delete, Deletion, Listed, Objects, Propagation, Question, Reply, Selector, Validation,
     Write,

@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::discovery::{KindRef, segment};
+use super::discovery::KindRef;
 use super::problem::{Conflict, Missing, ObjectError, Problem, Verb};
 use super::request::{Answer, Call, JSON};
 use super::retry::{Retry, Retrying};
@@ -26,8 +26,6 @@ const PAGE: usize = 256 << 20;
 const PAGE_OBJECTS: u32 = 500;
 /// Most pages of a list: ten million objects.
 const PAGES: usize = 20_000;
-/// Largest log that is read, in bytes.
-const LOG: usize = 4 << 20;
 
 const APPLY: &str = "application/apply-patch+yaml";
 const MERGE: &str = "application/merge-patch+json";
@@ -246,18 +244,18 @@ pub enum Access {
 
 /// Whether a call may be sent again although an earlier attempt may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Repeat {
+pub(super) enum Repeat {
     Always,
     Unsent,
 }
 
 /// A call with what its errors say.
-struct Deed {
-    verb: Verb,
-    object: String,
-    secret: bool,
-    repeat: Repeat,
-    call: Call,
+pub(super) struct Deed {
+    pub(super) verb: Verb,
+    pub(super) object: String,
+    pub(super) secret: bool,
+    pub(super) repeat: Repeat,
+    pub(super) call: Call,
 }
 
 impl Cluster {
@@ -312,9 +310,20 @@ impl Objects {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Listed, ObjectError> {
+        self.list_with(kind, namespace, selector, Some).await
+    }
+
+    /// The same, keeping of each object only what is made of it: lists can be long, and objects large.
+    pub async fn list_with(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        selector: &Selector,
+        keep: impl Fn(Value) -> Option<Value> + Send + Sync,
+    ) -> Result<Listed, ObjectError> {
         // A page can be too old for the next one. The third try asks for everything at once, which cannot.
         for limit in [PAGE_OBJECTS, PAGE_OBJECTS, 0] {
-            match self.pages(kind, namespace, selector, limit).await {
+            match self.pages(kind, namespace, selector, limit, &keep).await {
                 Err(error) if limit > 0 && matches!(*error.problem, Problem::Gone { .. }) => {
                     tracing::info!(
                         object = error.object,
@@ -324,7 +333,7 @@ impl Objects {
                 listed => return listed,
             }
         }
-        self.pages(kind, namespace, selector, 0).await
+        self.pages(kind, namespace, selector, 0, &keep).await
     }
 
     async fn pages(
@@ -333,6 +342,7 @@ impl Objects {
         namespace: Option<&str>,
         selector: &Selector,
         limit: u32,
+        keep: &(impl Fn(Value) -> Option<Value> + Send + Sync),
     ) -> Result<Listed, ObjectError> {
         let object = describe_all(kind, namespace);
         let path = kind.collection(namespace);
@@ -368,7 +378,7 @@ impl Objects {
             (next, listed.resource_version) = (meta("continue"), meta("resourceVersion"));
             if let Some(Value::Array(objects)) = page.get_mut("items").map(Value::take) {
                 let named = objects.into_iter().map(|object| with_kind(object, kind));
-                listed.objects.extend(named);
+                listed.objects.extend(named.filter_map(keep));
             }
             if next.is_empty() {
                 return Ok(listed);
@@ -549,41 +559,6 @@ impl Objects {
         })
     }
 
-    /// Reads what a container of a pod wrote last, or what it wrote before it was restarted.
-    pub async fn logs(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: Option<&str>,
-        tail_lines: Option<u32>,
-        previous: bool,
-    ) -> Result<String, ObjectError> {
-        let object = format!("Pod {namespace}/{pod}");
-        let segments = segment(namespace).and_then(|namespace| Ok((namespace, segment(pod)?)));
-        let (namespace, pod) =
-            segments.map_err(|problem| self.error(Verb::Logs, &object, problem))?;
-        // The server cuts the log at the end, and a tail is asked for by lines.
-        let mut query = vec![("limitBytes", (LOG - 1).to_string())];
-        query.extend(container.map(|name| ("container", name.to_owned())));
-        query.extend(tail_lines.map(|lines| ("tailLines", lines.to_string())));
-        if previous {
-            query.push(("previous", "true".to_owned()));
-        }
-        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
-        let deed = Deed {
-            verb: Verb::Logs,
-            object,
-            secret: false,
-            repeat: Repeat::Always,
-            call: Call {
-                accept: "*/*",
-                ..Call::get(with_query(&path, &query), LOG)
-            },
-        };
-        let answer = self.run(&deed).await?;
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
-    }
-
     /// Asks whether the caller is allowed to do something. A server that refuses to say is no error.
     pub async fn access_review(&self, question: &Question<'_>) -> Result<Access, ObjectError> {
         let Question {
@@ -705,7 +680,7 @@ impl Objects {
     }
 
     /// Sends a call until it succeeds or may not be repeated.
-    async fn run(&self, deed: &Deed) -> Result<Answer, ObjectError> {
+    pub(super) async fn run(&self, deed: &Deed) -> Result<Answer, ObjectError> {
         self.insist(deed).await.map(|(answer, _)| answer)
     }
 

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper_util::client::legacy::Error as SendError;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::retry::{Retry, retry_after};
 use super::{CONNECT, Cause, Cluster, ClusterError, credentials, is_timeout};
@@ -54,6 +55,19 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// Reads an answer that is an error; of one that is too long or too slow the status counts.
+    pub(super) async fn short(parts: Parts, body: Body, within: Duration, limit: usize) -> Self {
+        let body = Limited::new(body, limit).collect();
+        let body = timeout(within, body).await.ok().and_then(Result::ok);
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.map(Collected::to_bytes).unwrap_or_default(),
+        }
+    }
 }
 
 /// Why there is no complete answer.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::discovery::KindRef;
+use super::lines::Lines;
 use super::object::{Objects, Selector, describe_all, with_query};
 use super::problem::{ObjectError, Problem, Verb};
 use super::request::{Answer, Call};
@@ -117,10 +118,7 @@ struct Watch {
 
 struct Connection {
     body: Body,
-    /// What has come of an event that isn't complete.
-    rest: Vec<u8>,
-    /// How much of the rest has no line end.
-    searched: usize,
+    lines: Lines,
     opened: Instant,
 }
 
@@ -202,10 +200,11 @@ impl Watch {
                     Err(_) => return Err(Some(Problem::Timeout { after: SILENCE })),
                 };
                 if let Ok(bytes) = frame.into_data() {
-                    let lines = connection.lines(&bytes);
-                    for line in
-                        lines.ok_or_else(|| Some(self.malformed("an event is too large")))?
-                    {
+                    let lines = connection.lines.add(&bytes);
+                    if connection.lines.rest() > EVENT {
+                        return Err(Some(self.malformed("an event is too large")));
+                    }
+                    for line in lines {
                         self.event(&line).map_err(Some)?;
                     }
                 }
@@ -240,20 +239,11 @@ impl Watch {
         if parts.status.is_success() {
             return Ok(Connection {
                 body,
-                rest: Vec::new(),
-                searched: 0,
+                lines: Lines::default(),
                 opened: Instant::now(),
             });
         }
-        let body = http_body_util::Limited::new(body, ERROR).collect();
-        let body = timeout(each, body).await.ok().and_then(Result::ok);
-        let answer = Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: body
-                .map(http_body_util::Collected::to_bytes)
-                .unwrap_or_default(),
-        };
+        let answer = Answer::short(parts, body, each, ERROR).await;
         Err(Problem::of(&answer, self.kind.is_secret()))
     }
 
@@ -297,25 +287,5 @@ impl Watch {
         let path = self.kind.collection(self.namespace.as_deref());
         let path = path.unwrap_or_default();
         Problem::Cluster(self.objects.cluster.malformed(&path, what.to_owned()))
-    }
-}
-
-impl Connection {
-    /// Adds what has come, and returns the lines that it completes; none when one is too long.
-    fn lines(&mut self, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-        self.rest.extend_from_slice(bytes);
-        let mut lines = Vec::new();
-        while let Some(at) = self
-            .rest
-            .get(self.searched..)?
-            .iter()
-            .position(|b| *b == b'\n')
-        {
-            let after = self.rest.split_off(self.searched + at + 1);
-            lines.push(std::mem::replace(&mut self.rest, after));
-            self.searched = 0;
-        }
-        self.searched = self.rest.len();
-        (self.rest.len() <= EVENT).then_some(lines)
     }
 }
