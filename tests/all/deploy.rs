@@ -1,64 +1,8 @@
 //! The apply engine on a real API server: every test has a namespace of its own.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use serde_json::Value;
 
-use crate::support::{ApiServer, Run, Sandbox};
-
-/// A sandbox with a namespace of its own.
-struct Place {
-    sandbox: Sandbox,
-    server: &'static ApiServer,
-    namespace: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = ApiServer::shared();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("deploy-{number}");
-        server.kubectl(&["create", "namespace", &namespace], "");
-        Self {
-            sandbox: Sandbox::new(),
-            server,
-            namespace,
-        }
-    }
-
-    /// Runs a command about a deployed design.
-    fn run(&self, arguments: &[&str]) -> Run {
-        self.run_in(&self.sandbox, arguments)
-    }
-
-    fn run_in(&self, sandbox: &Sandbox, arguments: &[&str]) -> Run {
-        let mut command = sandbox.command(["design"].iter().chain(arguments));
-        command.args(["-n", &self.namespace, "--context", "sandbox"]);
-        command.env("KUBECONFIG", &self.server.kubeconfig);
-        sandbox.finish(&mut command, None)
-    }
-
-    /// The objects of some kinds, as kubectl has them.
-    fn kubectl(&self, arguments: &[&str]) -> Value {
-        let mut all = vec!["-n", self.namespace.as_str()];
-        all.extend(arguments);
-        all.extend(["-o", "json"]);
-        serde_json::from_str(&self.server.kubectl(&all, "")).expect("kubectl prints JSON")
-    }
-
-    fn names(&self, kind: &str) -> Vec<String> {
-        let list = self.kubectl(&["get", kind]);
-        let items = list["items"].as_array().expect("a list").iter();
-        let names = items.map(|item| {
-            item["metadata"]["name"]
-                .as_str()
-                .expect("a name")
-                .to_owned()
-        });
-        names.filter(|name| name != "kube-root-ca.crt").collect()
-    }
-}
+use crate::support::{Place, Run, Sandbox};
 
 fn maps(pairs: &[(&str, &str)]) -> String {
     let maps = pairs.iter().map(|(name, value)| {

@@ -55,7 +55,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn jobs_of_phases_run_in_their_places_and_again_when_they_changed() {
-    let place = Place::new(ApiServer::with_controllers(), "phases");
+    let place = Place::new(ApiServer::with_nodes(), "phases");
     let design = |image: &str| {
         vec![
             workload("web", &json!({})),
@@ -127,7 +127,7 @@ fn jobs_of_phases_run_in_their_places_and_again_when_they_changed() {
 
 #[test]
 fn a_first_job_that_fails_holds_everything_else_back_and_runs_again() {
-    let place = Place::new(ApiServer::with_controllers(), "phase-fails");
+    let place = Place::new(ApiServer::with_nodes(), "phase-fails");
     let design = |of_pod: &Value| {
         let first = json!({"weftctl.dev/phase": "before"});
         vec![
@@ -175,7 +175,7 @@ fn a_first_job_that_fails_holds_everything_else_back_and_runs_again() {
 
 #[test]
 fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
-    let place = Place::new(ApiServer::with_controllers(), "blocked");
+    let place = Place::new(ApiServer::with_nodes(), "blocked");
     let stuck = workload("stuck", &json!({"sandbox/waiting": "ImagePullBackOff"}));
     place.write(
         "app.yaml",
@@ -239,7 +239,7 @@ fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
 
 #[test]
 fn a_job_that_fails_ends_the_wait_at_once() {
-    let place = Place::new(ApiServer::with_controllers(), "job-fails");
+    let place = Place::new(ApiServer::with_nodes(), "job-fails");
     let failing = job(
         "work",
         &json!({}),
@@ -270,7 +270,7 @@ fn a_job_that_fails_ends_the_wait_at_once() {
 
 #[test]
 fn definitions_a_namespace_and_a_webhook_come_in_one_run_with_what_needs_them() {
-    let place = Place::new(ApiServer::with_controllers(), "from-nothing");
+    let place = Place::new(ApiServer::with_nodes(), "from-nothing");
     let group = format!("{}.example", place.namespace);
     let inner = format!("{}-inner", place.namespace);
     let mut service_pods = workload("hook", &json!({"sandbox/ready-after": "1500ms"}));
@@ -456,7 +456,7 @@ fn an_interrupted_run_says_what_is_left_and_the_next_one_goes_on() {
 
 #[test]
 fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
-    let place = Place::new(ApiServer::with_controllers(), "preflight");
+    let place = Place::new(ApiServer::with_nodes(), "preflight");
     let namespace = place.namespace.as_str();
     let kubectl = |arguments: &[&str]| {
         place

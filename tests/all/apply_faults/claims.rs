@@ -362,7 +362,7 @@ fn drift_that_breaks_the_dry_run_is_named_by_field_and_repaired_when_forced() {
 
 #[test]
 fn replicas_that_an_autoscaler_holds_stay_where_the_design_ignores_them() {
-    let place = Place::new(ApiServer::with_controllers(), "scaled");
+    let place = Place::new(ApiServer::with_nodes(), "scaled");
     let ignore = ["metadata", "annotations", "weftctl.dev/ignore-fields"];
     let ignoring = with(
         deployment("ignoring", "shop:1", 1),

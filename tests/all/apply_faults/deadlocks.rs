@@ -81,7 +81,7 @@ fn blocking_itself(place: &Place<'_>) -> Vec<Value> {
 
 #[test]
 fn a_webhook_that_blocks_its_own_pods_ends_in_time_and_is_named() {
-    let place = Place::new(ApiServer::with_controllers(), "webhook");
+    let place = Place::new(ApiServer::with_nodes(), "webhook");
     place.write("app.yaml", &blocking_itself(&place));
     let run = within(
         25,
@@ -95,7 +95,7 @@ fn a_webhook_that_blocks_its_own_pods_ends_in_time_and_is_named() {
 
 #[test]
 fn a_quota_that_is_used_up_is_named_with_what_it_holds_back() {
-    let place = Place::new(ApiServer::with_controllers(), "quota");
+    let place = Place::new(ApiServer::with_nodes(), "quota");
     let quota = json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},
         "spec": {"hard": {"count/configmaps": "2", "pods": "0"}},
@@ -131,7 +131,7 @@ fn a_quota_that_is_used_up_is_named_with_what_it_holds_back() {
 
 #[test]
 fn an_image_that_is_never_pulled_is_named_with_its_pod() {
-    let place = Place::new(ApiServer::with_controllers(), "image");
+    let place = Place::new(ApiServer::with_nodes(), "image");
     let path = [
         "spec",
         "template",

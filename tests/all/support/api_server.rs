@@ -27,21 +27,23 @@ pub struct ApiServer {
     pub context: &'static str,
     /// What the administrator asks it directly.
     pub api: Api,
-    /// The folder with logs, pid files and a start script per component.
+    /// The folder with logs, pid files and a start script per component; `logs/NAME/current` in it is
+    /// what containers called NAME write, see `tests/sandbox`.
     pub folder: PathBuf,
     /// Its end is the server's.
     _running: (Child, ChildStdin),
 }
 
 impl ApiServer {
-    /// The one of this test binary, started when it is first asked for.
+    /// The one without nodes, started when it is first asked for.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<ApiServer> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&["--no-controllers"]))
     }
 
-    /// The one of this test binary that has controllers and two nodes, whose pods run at once.
-    pub fn with_controllers() -> &'static Self {
+    /// The one of this test binary that has controllers and two nodes: workloads become ready, and
+    /// pods have logs.
+    pub fn with_nodes() -> &'static Self {
         static SHARED: OnceLock<ApiServer> = OnceLock::new();
         SHARED.get_or_init(|| Self::start(&[]))
     }
@@ -63,14 +65,19 @@ impl ApiServer {
             .expect("tests/sandbox starts");
         let pipe = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut kubeconfig = None;
+        let (mut kubeconfig, mut controllers) = (None, false);
         for line in output.lines() {
             let line = line.expect("text");
             if let Some(path) = line.strip_prefix("KUBECONFIG=") {
                 kubeconfig = Some(PathBuf::from(path));
             }
+            controllers |= line == "WEFT_SANDBOX_CONTROLLERS=yes";
             if line == "READY" {
-                let kubeconfig = kubeconfig.expect("tests/sandbox sets KUBECONFIG");
+                assert!(
+                    controllers || !options.is_empty(),
+                    "WEFT_TEST_TOOLS has no controllers: run ./tests/tools"
+                );
+                let kubeconfig: PathBuf = kubeconfig.expect("tests/sandbox sets KUBECONFIG");
                 return Self {
                     api: Api::of(&kubeconfig),
                     folder: kubeconfig.parent().expect("a folder").to_owned(),

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod api_server;
+pub mod place;
 pub mod proxy;
 pub mod server;
 pub mod tools;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use api_server::ApiServer;
+pub use place::Place;
 pub use proxy::Proxy;
 
 /// How long a run of the program may take, wherever nothing else is said: it never hangs.
