@@ -70,6 +70,8 @@ impl Goal {
 pub enum Mode {
     /// The cluster is looked at.
     Plan,
+    /// The cluster is looked at, and what may not be written is part of the answer instead of an error.
+    Compare,
     /// The server is asked whether it would take each change.
     DryRun,
     /// All of it.
@@ -81,7 +83,7 @@ impl Mode {
     /// What a result says of it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Plan => "plan",
+            Self::Plan | Self::Compare => "plan",
             Self::DryRun => "server",
             Self::Perform => "",
         }
@@ -238,8 +240,47 @@ pub struct DesignStatus {
     pub design: String,
     /// Whether every member is there and ready.
     pub ready: bool,
+    /// What is deployed, by context.
+    #[serde(default)]
+    pub deployments: Vec<DeploymentStatus>,
     /// The members, by context, kind and name.
     pub resources: Vec<MemberStatus>,
+}
+
+/// What a cluster keeps of a set beside its members.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// The kubeconfig context.
+    pub context: String,
+    /// Namespace and name of the inventory.
+    pub inventory: String,
+    /// The newest revision; absent before the first one is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The version of the design in that revision; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When that was deployed, RFC 3339 UTC.
+    pub created_at: String,
+    /// How that ended: `deployed`, `failed`, `superseded` or `rolled-back`.
+    pub outcome: String,
+    /// What made it.
+    pub cause: String,
+    /// Who works on the set now; absent where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HolderStatus>,
+}
+
+/// Who works on a set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HolderStatus {
+    /// User, host and run.
+    pub name: String,
+    /// Since when, by its own clock, RFC 3339 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// How a member of a set is.
@@ -258,10 +299,18 @@ pub struct MemberStatus {
     pub name: String,
     /// Whether it is ready.
     pub ready: bool,
+    /// `ready`, `waiting`, `failed` or `terminating`; `missing` when it is not there, `foreign` when
+    /// another object has its name.
+    #[serde(default)]
+    pub state: String,
     /// What it waits for, or what is wrong.
     pub reason: String,
     /// `created` by us, or `adopted`.
     pub origin: String,
+    /// When the object was created, RFC 3339 UTC; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub created_at: Option<jiff::Timestamp>,
 }
 
 /// A revision of a set.

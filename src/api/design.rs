@@ -513,7 +513,7 @@ pub struct DiffDesigns {
 }
 
 /// How two designs differ; values of Secrets are masked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DesignDiff {
     /// The older one.
@@ -523,13 +523,47 @@ pub struct DesignDiff {
     /// Whether they differ.
     pub differs: bool,
     /// The changed resources.
-    pub changes: Vec<ResourceChange>,
+    pub changes: Vec<DesignChange>,
     /// What only the documents say differently: relationships, metadata, styles.
     #[serde(default)]
     pub document: Vec<FieldChange>,
     /// What could not be mapped, or was left out.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The clusters that could not be compared, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
+
+/// How a resource differs; of one in a cluster also what a deployment would do about it.
+// In schemas it has the name of what it grew from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ResourceChange")]
+pub struct DesignChange {
+    /// The difference.
+    #[serde(flatten)]
+    pub resource: ResourceChange,
+    /// The kubeconfig context, where one side is in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// What a deployment would do; `failed` where it would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Action>,
+    /// Why just that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<ResourceChange> for DesignChange {
+    fn from(resource: ResourceChange) -> Self {
+        Self {
+            resource,
+            context: None,
+            planned: None,
+            reason: None,
+        }
+    }
 }
 
 endpoints! {

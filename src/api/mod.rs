@@ -5,6 +5,7 @@
 //! here knows an HTTP library or the store.
 
 pub mod deploy;
+pub mod deployed;
 pub mod design;
 pub mod operation;
 pub mod system;
@@ -53,6 +54,27 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
     const PATH: &'static str;
     /// What is answered.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// A request that is answered by items as they come, which is also the declaration of its endpoint:
+/// a `Post` whose body it is. The items travel as server-sent events, each a [`Part`].
+pub trait StreamRequest: Serialize + DeserializeOwned + Send + 'static {
+    /// The path below [`BASE`].
+    const PATH: &'static str;
+    /// What comes.
+    type Item: Serialize + DeserializeOwned + Send + Sync + 'static;
+}
+
+/// What comes over a stream.
+#[derive(Debug, Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type", content = "value")]
+pub enum Part<T> {
+    /// An item.
+    Item(T),
+    /// Why there are no more; nothing follows.
+    Failed(crate::error::Error),
+    /// There are no more; nothing follows. Without it the stream was cut.
+    End,
 }
 
 /// Declares endpoints: `GET "/designs" ListDesigns => DesignList;`.

@@ -1,15 +1,16 @@
-//! Server-sent events into [`Event`]s: only what our own server sends is understood.
+//! Server-sent events into typed ones: only what our own server sends is understood.
 
 use axum::body::Body;
 use futures::{Stream, StreamExt, stream};
 
-use crate::{
-    api::operation::Event,
-    error::{Code, Error, Result},
-};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Code, Error, Result};
 
 /// Reads numbered events until the body ends.
-pub(super) fn read(body: Body) -> impl Stream<Item = Result<(u64, Event)>> + Unpin {
+pub(super) fn read<T: DeserializeOwned>(
+    body: Body,
+) -> impl Stream<Item = Result<(u64, T)>> + Unpin {
     let state = (body.into_data_stream(), Vec::new());
     Box::pin(stream::unfold(state, |(mut body, mut buffer)| async move {
         loop {
@@ -39,7 +40,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// One block of lines; a keep-alive comment gives nothing.
-fn parse(block: &[u8]) -> Option<Result<(u64, Event)>> {
+fn parse<T: DeserializeOwned>(block: &[u8]) -> Option<Result<(u64, T)>> {
     let text = String::from_utf8_lossy(block);
     let (mut number, mut data) = (0, String::new());
     for line in text.lines() {

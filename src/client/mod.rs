@@ -4,13 +4,15 @@
 mod events;
 pub mod transport;
 
+use std::ops::ControlFlow;
+
 use futures::StreamExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        BASE, Method, Request,
+        BASE, Method, Part, Request, StreamRequest,
         operation::{CancelOperation, EVENTS, Event, LongRequest},
     },
     error::{Code, Error, Result},
@@ -147,6 +149,56 @@ impl Client {
                 )));
             }
         }
+    }
+}
+
+impl Client {
+    /// Hands on the items of a stream as they come, until there are no more or nobody wants more.
+    ///
+    /// # Errors
+    /// What the server answers, or what the stream ends with.
+    pub async fn stream<R: StreamRequest>(
+        &self,
+        request: &R,
+        on_item: impl FnMut(R::Item) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.until_cancelled(self.items(request, on_item)).await
+    }
+
+    async fn items<R: StreamRequest>(
+        &self,
+        request: &R,
+        mut on_item: impl FnMut(R::Item) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| Error::internal("a request has no JSON form").because(error))?;
+        let path = format!("{BASE}{}", R::PATH);
+        let response = self
+            .transport
+            .send(Method::Post, &path, Some(body), None)
+            .await?;
+        let status = response.status();
+        if !status.is_success() {
+            let bytes = transport::read(response).await?;
+            return Err(serde_json::from_slice::<Error>(&bytes)
+                .unwrap_or_else(|error| foreign(status, &error)));
+        }
+        let mut parts = events::read::<Part<R::Item>>(response.into_body());
+        while let Some(part) = parts.next().await {
+            match part?.1 {
+                Part::Item(item) => {
+                    if on_item(item)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Part::Failed(error) => return Err(error),
+                Part::End => return Ok(()),
+            }
+        }
+        Err(Error::new(
+            Code::ServerUnreachable,
+            "the server's answer broke off",
+        ))
     }
 }
 

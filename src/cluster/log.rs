@@ -177,7 +177,7 @@ impl Objects {
     }
 
     async fn begun(&self, call: &Call) -> Result<Body, Problem> {
-        let each = self.retry.each;
+        let each = self.retry.reading;
         let response = timeout(each, self.cluster.open(call)).await;
         let response = response
             .map_err(|_| Problem::Timeout { after: each })?

@@ -22,6 +22,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Whether it is given.
+    pub(crate) fn is_set(&self) -> bool {
+        self.watch
+    }
+
     /// Asks once, or until a signal comes or nobody reads any more.
     ///
     /// # Errors
@@ -31,8 +36,25 @@ impl Watch {
         R: Request,
         R::Reply: View,
     {
+        self.show(cx, request, |reply| reply).await
+    }
+
+    /// The same, of what is made of each reply.
+    ///
+    /// # Errors
+    /// What the server answers.
+    pub(crate) async fn show<R, V>(
+        &self,
+        cx: &Context,
+        request: &R,
+        view: impl Fn(R::Reply) -> V,
+    ) -> Result<Outcome>
+    where
+        R: Request,
+        V: View + Send + 'static,
+    {
         let client = cx.client().await?;
-        let mut reply = client.call(request).await?;
+        let mut reply = view(client.call(request).await?);
         if !self.watch {
             return Ok(reply.into());
         }
@@ -48,7 +70,7 @@ impl Watch {
                     return Err(Error::new(Code::Interrupted, "interrupted"));
                 }
             }
-            reply = client.call(request).await?;
+            reply = view(client.call(request).await?);
         }
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::component::{Component, Object};
 use crate::design::{Design, Error, flatten};
 use crate::merge_key::{item_name, naming};
+use crate::ownership::Owner;
 use crate::path::Path;
 use crate::resource::canonical_group;
 use crate::secret;
@@ -103,6 +104,9 @@ pub struct FieldChange {
         skip_serializing_if = "Option::is_none"
     )]
     pub new: Option<Value>,
+    /// Who holds the field, where the old side is a live object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Owner>,
 }
 
 /// A value that is there, `null` included.
@@ -352,6 +356,7 @@ fn lone_component(component: &Component, action: Action, diff: &mut Diff) {
         path,
         old,
         new,
+        owners: Vec::new(),
     });
 }
 
@@ -561,6 +566,7 @@ impl Walk<'_> {
             path: self.path.clone(),
             old: old.cloned(),
             new: new.cloned(),
+            owners: Vec::new(),
         });
     }
 }
@@ -869,6 +875,7 @@ mod tests {
             path: "a".into(),
             old: Some(Value::Null),
             new: None,
+            owners: Vec::new(),
         };
         let diff = Diff {
             resources: vec![resource(&object("Pod", "a", &json!({})), Action::Added)],

@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::read::{Condition, Live, Result, is_true, line, untrue};
 
 pub use self::custom::reported_condition;
-pub use self::event::{EventLine, last_event};
+pub use self::event::{EventLine, event_line, last_event, regarding};
 pub use self::owner::{owns, pod_selector};
 pub use self::pod::{PodProblem, pod_problem};
 

@@ -3,6 +3,7 @@
 use super::Routes;
 use crate::{
     api::deploy::{DeployDesign, ListRevisions, ReadSet},
+    api::deployed::{DiffDeployed, DiffRevisions, ListEvents, ReadLogs},
     api::design::{
         DeleteDesign, DiffDesigns, ImportDesign, InspectDesign, ListDesigns, PlanDesign,
         RenderDesign, ValidateDesign, ViewDesign,
@@ -41,6 +42,18 @@ pub(super) fn routes(routes: Routes) -> Routes {
         })
         .on(|services: Services, request: ListRevisions| async move {
             deploy::history(&services, request).await
+        })
+        .on(|services: Services, request: DiffDeployed| async move {
+            Ok(deploy::diff(&services, request))
+        })
+        .on(|services: Services, request: DiffRevisions| async move {
+            deploy::diff_revisions(&services, request).await
+        })
+        .on(|services: Services, request: ListEvents| async move {
+            deploy::events(&services, request).await
+        })
+        .streaming(|services: Services, request: ReadLogs| async move {
+            deploy::logs(services, request).await
         })
         .on(|services: Services, request: RenderDesign| async move {
             design::render(&services, request).await

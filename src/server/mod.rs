@@ -7,20 +7,25 @@ pub mod listen;
 mod operation;
 mod system;
 
-use std::future::Future;
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{FromRequest, Query, RawPathParams, State},
     http::{StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
     routing::{MethodFilter, on},
 };
+use futures::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{BASE, Method, Request},
+    api::{BASE, Method, Part, Request, StreamRequest},
     error::{Code, Error, Kind, Result},
     service::Services,
 };
@@ -58,6 +63,25 @@ impl Routes {
         self.list.push((R::METHOD, R::PATH));
         self
     }
+
+    /// Declares that `handler` answers requests of type `R` with a stream.
+    fn streaming<R, F, Answer, Items>(mut self, handler: F) -> Self
+    where
+        R: StreamRequest,
+        F: Fn(Services, R) -> Answer + Clone + Send + Sync + 'static,
+        Answer: Future<Output = Result<Items>> + Send,
+        Items: Stream<Item = Result<R::Item>> + Send + 'static,
+    {
+        let answer = move |State(services): State<Services>, request: axum::extract::Request| async move {
+            let request: R = body(request).await?;
+            let stop = services.stopping();
+            let items = handler(services, request).await?;
+            Ok::<_, Refusal>(sse(parts(items, stop)))
+        };
+        self.router = self.router.route(R::PATH, on(MethodFilter::POST, answer));
+        self.list.push((Method::Post, R::PATH));
+        self
+    }
 }
 
 fn routes() -> Routes {
@@ -66,6 +90,45 @@ fn routes() -> Routes {
         list: Vec::new(),
     };
     operation::routes(design::routes(system::routes(routes)))
+}
+
+/// A stream up to its first error or its end, which it says; at the latest until the server ends.
+fn parts<T: Send + Sync>(
+    items: impl Stream<Item = Result<T>> + Send,
+    stop: CancellationToken,
+) -> impl Stream<Item = Part<T>> + Send {
+    let items = items.map(|item| match item {
+        Ok(item) => Part::Item(item),
+        Err(error) => Part::Failed(error),
+    });
+    let items = items.take_until(stop.clone().cancelled_owned());
+    let items = items.chain(futures::stream::once(async move {
+        if stop.is_cancelled() {
+            Part::Failed(Error::new(
+                Code::ServerUnreachable,
+                "the server was stopped",
+            ))
+        } else {
+            Part::End
+        }
+    }));
+    items.scan(false, |over, part| {
+        let was_over = std::mem::replace(over, matches!(part, Part::Failed(_)));
+        std::future::ready((!was_over).then_some(part))
+    })
+}
+
+/// Server-sent events; a sign of life in between keeps the connection.
+fn sse<T: serde::Serialize>(items: impl Stream<Item = T> + Send + 'static) -> Response {
+    let events = items.map(|item| {
+        let data = serde_json::to_string(&item).unwrap_or_default();
+        Ok::<_, Infallible>(Event::default().data(data))
+    });
+    Sse::new(events).keep_alive(keep_alive()).into_response()
+}
+
+fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(Duration::from_secs(15))
 }
 
 /// All endpoints below [`BASE`].

@@ -1,14 +1,11 @@
 //! Endpoints of operations, and their event stream as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use axum::{
     extract::{Path, State},
     http::HeaderMap,
-    response::{
-        IntoResponse, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse, Response, Sse, sse::Event},
     routing::get,
 };
 use futures::StreamExt;
@@ -55,6 +52,6 @@ async fn events(
         Ok::<_, Infallible>(Event::default().id(number.to_string()).data(data))
     });
     Ok(Sse::new(stream)
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+        .keep_alive(super::keep_alive())
         .into_response())
 }

@@ -46,11 +46,18 @@ const FIXTURES: &[Fixture] = &[
     fixture("design search", &["shop"]),
     fixture("design view", &["shop"]),
     fixture("design validate", &["shop.yaml"]),
-    fixture("design diff", &["shop", "--version", "0.0.1..0.0.2"]).ends(1),
+    fixture(
+        "design diff",
+        &["changed/settings.yaml", "--context", "sandbox"],
+    )
+    .with(Needs::Cluster)
+    .ends(1),
     fixture("design deploy", &["shop.yaml", "--dry-run=client"]).changes(),
     fixture("design plan", &["settings.yaml", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("design status", &["settings", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("design history", &["settings", "--context", "sandbox"]).with(Needs::Cluster),
+    fixture("design events", &["settings", "--context", "sandbox"]).with(Needs::Cluster),
+    fixture("design logs", &["settings", "--context", "sandbox"]).with(Needs::Cluster),
     // What these do for good is shown where each has a namespace of its own.
     fixture(
         "design rollback",
@@ -223,9 +230,8 @@ impl Fixture {
             .env("WEFT_LISTEN", "127.0.0.1:0")
             .env("OPERATION", operation());
         if self.needs == Needs::Cluster {
-            let server = ApiServer::shared();
+            let server = deployed();
             assert!(self.arguments.contains(&server.context));
-            deployed(server);
             command.env("KUBECONFIG", &server.kubeconfig);
         }
     }
@@ -248,6 +254,7 @@ fn stocked(shop: &str) -> Sandbox {
     sandbox.write("shop.yaml", shop);
     sandbox.write("manifests/all.yaml", shop);
     sandbox.write("settings.yaml", SETTINGS);
+    sandbox.write("changed/settings.yaml", SETTINGS.replace("old", "new"));
     sandbox.run(["design", "import", "shop.yaml"]).succeeds();
     sandbox
         .run(["design", "import", "manifests/all.yaml", "--name", "spare"])
@@ -261,25 +268,33 @@ fn stocked(shop: &str) -> Sandbox {
 }
 
 /// Deploys what the commands about deployed designs are about, once; nothing of it changes then.
-fn deployed(server: &ApiServer) {
+pub fn deployed() -> &'static ApiServer {
     static DEPLOYED: OnceLock<Sandbox> = OnceLock::new();
+    let server = ApiServer::with_nodes();
     DEPLOYED.get_or_init(|| {
+        let log = server.folder.join("logs/delta/current");
+        let line = "2026-01-01T00:00:00.000000000Z stdout F hello\n";
+        std::fs::write(log, line).expect("a log");
         let sandbox = stocked(SHOP);
         for file in ["settings.yaml", "shop.yaml"] {
             sandbox.write(
                 file,
                 SETTINGS.replace("settings", file.trim_end_matches(".yaml")),
             );
-            let mut command = sandbox.command(["design", "deploy", file, "--context", "sandbox"]);
+            let deploy = ["design", "deploy", file, "--context", "sandbox", "--wait"];
+            let mut command = sandbox.command(deploy);
             command.env("KUBECONFIG", &server.kubeconfig);
             sandbox.finish(&mut command, None).succeeds();
         }
         sandbox
     });
+    server
 }
 
 const SETTINGS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings-a}\n---\n\
-                        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings-b}\n";
+                        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings-b}\ndata: {key: old}\n---\n\
+                        apiVersion: v1\nkind: Pod\nmetadata: {name: settings}\n\
+                        spec: {containers: [{name: delta, image: x}]}\n";
 
 /// The id of an operation that the template's store knows.
 fn operation() -> &'static str {
@@ -359,7 +374,6 @@ pub fn reads() -> Vec<Vec<String>> {
         .into_iter()
         .map(|(name, _)| Fixture::of(&name))
         .filter(|fixture| !fixture.volatile || !fixture.changes)
-        .filter(|fixture| fixture.needs != Needs::Cluster)
         .map(Fixture::reading)
         .collect()
 }
@@ -1007,8 +1021,8 @@ fn golden_screens_of_forty_columns() {
                          sealed
     ");
     insta::assert_snapshot!(screen("design diff"), @r#"
-    ~ apps/Deployment/shop/web
-        ~ spec.template.spec.containers[name=web].image: "registry.example/web:1.4.1" -> "registry.example/web:1.4.2"
+    ~ ConfigMap/default/settings-b
+        ~ data.key: "old" -> "new" (held by weftctl-9D1RicSdef)
     "#);
 }
 

@@ -50,7 +50,13 @@ const DIFFERS: &[&str] = &["version", "doctor", "system check", "design import"]
 #[test]
 fn every_read_command_prints_the_same_bytes_over_a_server() {
     let sandbox = harness::read_sandbox();
-    let server = sandbox.start_server();
+    let kubeconfig = &harness::deployed().kubeconfig;
+    let run = |line: &[String]| {
+        let mut command = sandbox.command(line);
+        sandbox.finish(command.env("KUBECONFIG", kubeconfig), None)
+    };
+    run(&["system", "start", "--listen", "127.0.0.1:0"].map(str::to_owned)).succeeds();
+    let server = sandbox.server().expect("a server that runs");
     sandbox.write("token", format!("{}\n", server.token));
     private(&sandbox.path("token"));
     let own = READS.iter();
@@ -82,12 +88,12 @@ fn every_read_command_prints_the_same_bytes_over_a_server() {
             ] {
                 let mut remote = embedded.clone();
                 remote.extend(how.into_iter().map(str::to_owned));
-                let there = sandbox.run(&remote);
+                let there = run(&remote);
                 // The harness demands that nothing but a local command says so.
                 if there.stderr.contains("acts on this machine only") {
                     break;
                 }
-                let here = here.get_or_insert_with(|| sandbox.run(&embedded));
+                let here = here.get_or_insert_with(|| run(&embedded));
                 assert_eq!(here.code, there.code, "{here}\n{there}");
                 assert_eq!(here.stdout, there.stdout, "{}", there.command);
                 assert_eq!(here.stderr, there.stderr, "{}", there.command);
@@ -468,6 +474,38 @@ fn every_route_is_visited() {
             post,
             "/designs/history",
             "/designs/history",
+            Some(json!({ "name": "shop", "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
+            "/designs/diff/deployed",
+            "/designs/diff/deployed",
+            Some(json!({})),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
+            "/designs/diff/revisions",
+            "/designs/diff/revisions",
+            Some(json!({ "name": "shop", "from": 1, "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
+            "/designs/events",
+            "/designs/events",
+            Some(json!({ "name": "shop", "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
+            "/designs/logs",
+            "/designs/logs",
             Some(json!({ "name": "shop", "target": { "kubeconfig": "/nowhere" } })),
             404,
             "E0105",

@@ -45,6 +45,11 @@ impl TargetArgs {
         })
     }
 
+    /// Whether a cluster is named on the command line.
+    pub(super) fn is_given(&self) -> bool {
+        self.cluster.is_given() || self.inventory_namespace.is_some()
+    }
+
     /// The contexts alone.
     pub(super) fn known(&self, cx: &Context) -> Result<Vec<String>> {
         self.cluster.known(cx)

@@ -1,45 +1,87 @@
 //! `design diff`
 
-use super::source::{SourceArgs, stored_name};
+use std::{collections::BTreeSet, fmt::Write};
+
+use weft_domain::{diff::Action, ownership::Owner, plan};
+
+use super::{
+    cluster::TargetArgs,
+    source::{SourceArgs, stored_name},
+};
 use crate::{
-    api::design::{DesignDiff, DiffDesigns, FieldChange, Reference, ResourceChange},
+    api::{
+        deploy::Target,
+        deployed::{DiffDeployed, DiffRevisions},
+        design::{DesignChange, DesignDiff, DiffDesigns, FieldChange, Reference},
+    },
     commands::{Outcome, completion},
     context::Context,
     error::{Code, Error, Result},
     output::{Human, View},
 };
-use weft_domain::diff::Action;
 
-/// Compare two designs, or two stored versions of one: exit 1 if they differ.
+/// Compare designs, versions, revisions, or a design with a cluster: exit 1 if they differ.
 ///
-/// Each side is a stored name or id, or a path. With -f a side is a path whatever it looks like;
-/// sides given so come after the others. Source options hold for every side that is read.
+/// One design is compared with what the cluster has of it, field by field, with the owners of the
+/// live fields; what a deployment would refuse is shown with the reason. Two designs, or two stored
+/// versions of one (--version), are compared without a cluster, and two revisions of a deployed
+/// design (--revision) by its name alone. Each side is a stored name or id, or a path. With -f a side
+/// is a path whatever it looks like; sides given so come after the others. Source options hold for
+/// every side that is read.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  weftctl design diff shop --version 0.0.1..0.0.2\n  weftctl design diff shop shop.yaml\n  weftctl design diff shop -f shop.yaml"
+    after_help = "Examples:\n  weftctl design diff settings.yaml --context sandbox\n  weftctl design diff shop --version 0.0.1..0.0.2\n  weftctl design diff settings --revision 1 --context sandbox\n  weftctl design diff shop -f shop.yaml"
 )]
 pub(super) struct Diff {
-    /// The older design: a stored name or id, or a path
+    /// The design, or the older of two: a stored name or id, or a path
     #[arg(add = completion::designs())]
     from: Option<String>,
     /// The newer design
-    #[arg(add = completion::designs(), conflicts_with = "version")]
+    #[arg(add = completion::designs(), conflicts_with_all = ["version", "revision"])]
     to: Option<String>,
     /// A side that is a path, whatever it looks like; may be repeated
-    #[arg(short, long, conflicts_with = "version", value_hint = clap::ValueHint::AnyPath)]
+    #[arg(short, long, conflicts_with_all = ["version", "revision"], value_hint = clap::ValueHint::AnyPath)]
     file: Vec<String>,
     /// Two stored versions of the first design
-    #[arg(long, value_name = "A..B")]
+    #[arg(long, value_name = "A..B", conflicts_with = "revision")]
     version: Option<String>,
+    /// Two revisions that the cluster keeps, or one against the newest
+    #[arg(long, value_name = "A..B|N", value_parser = revisions)]
+    revision: Option<Revisions>,
+    /// Tell of objects that the design no longer has, as deploy --prune would
+    #[arg(long, conflicts_with_all = ["version", "revision", "to"])]
+    prune: bool,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// The numbers of two revisions; without the second it is the newest.
+#[derive(Clone, Copy, Debug)]
+struct Revisions(u64, Option<u64>);
+
+fn revisions(text: &str) -> Result<Revisions, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let read = match text.split_once("..") {
+        Some((from, to)) => number(from).zip(number(to)).map(|(a, b)| (a, Some(b))),
+        None => number(text).map(|from| (from, None)),
+    };
+    let (from, to) = read.ok_or("two numbers as in 1..2, or one")?;
+    Ok(Revisions(from, to))
 }
 
 impl View for DesignDiff {
     const KIND: &'static str = "DesignDiff";
 
     fn human(&self) -> Human {
-        let mut text: String = self.changes.iter().map(lines).collect();
+        let contexts = self
+            .changes
+            .iter()
+            .filter_map(|change| change.context.as_deref());
+        let several = contexts.collect::<BTreeSet<_>>().len() > 1;
+        let changes = self.changes.iter().map(|change| lines(change, several));
+        let mut text: String = changes.collect();
         if !self.document.is_empty() {
             text.push_str("~ only in the design\n");
             text.extend(self.document.iter().map(line));
@@ -50,7 +92,7 @@ impl View for DesignDiff {
     fn names(&self) -> Vec<String> {
         self.changes
             .iter()
-            .map(|change| format!("resource/{}", change.id()))
+            .map(|change| format!("resource/{}", change.resource.id()))
             .collect()
     }
 
@@ -79,34 +121,123 @@ fn mark(action: Action) -> char {
 }
 
 /// `+`, `-` or `~` and the resource, then its fields.
-fn lines(change: &ResourceChange) -> String {
-    let mut text = format!("{} {}\n", mark(change.action), change.id());
-    text.extend(change.fields.iter().map(line));
+fn lines(change: &DesignChange, several: bool) -> String {
+    let mut text = format!("{} {}", mark(change.resource.action), change.resource.id());
+    if let (true, Some(context)) = (several, &change.context) {
+        let _ = write!(text, " in context {context:?}");
+    }
+    // The reason of a change is its first field, which follows; that of what is new says nothing.
+    let is_told = match change.planned {
+        Some(plan::Action::Configured) => !change.resource.fields.is_empty(),
+        Some(plan::Action::Created) => change.reason.as_deref() == Some("new"),
+        _ => false,
+    };
+    if let (false, Some(reason)) = (is_told, &change.reason) {
+        let _ = write!(text, " ({reason})");
+    }
+    text.push('\n');
+    text.extend(change.resource.fields.iter().map(line));
     text
 }
 
-/// A changed field, with the values that it has.
+/// A changed field, with the values that it has, and who holds it.
 fn line(field: &FieldChange) -> String {
     let values = match (&field.old, &field.new) {
+        (Some(old), Some(new)) if old == new && !field.owners.is_empty() => {
+            format!(" {old} becomes ours")
+        }
         (Some(old), Some(new)) => format!(" {old} -> {new}"),
         (Some(value), None) | (None, Some(value)) => format!(" {value}"),
         (None, None) => String::new(),
     };
-    format!("    {} {}:{values}\n", mark(field.action), field.path)
+    let owners: Vec<String> = field.owners.iter().map(owner).collect();
+    let held = match owners.as_slice() {
+        [] => String::new(),
+        owners => format!(" (held by {})", owners.join(", ")),
+    };
+    format!("    {} {}:{values}{held}\n", mark(field.action), field.path)
+}
+
+fn owner(owner: &Owner) -> String {
+    match &owner.subresource {
+        Some(subresource) => format!("{} through {subresource}", owner.manager),
+        None => owner.manager.clone(),
+    }
 }
 
 impl Diff {
     /// Asks for the difference.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let (from, to) = match &self.version {
-            Some(range) => self.versions(range)?,
-            None => self.sides(cx).await?,
+        let diff = if let Some(revisions) = self.revision {
+            self.revisions(cx, revisions).await?
+        } else if let Some(range) = &self.version {
+            self.refuse_cluster("--version compares stored versions")?;
+            let (from, to) = self.versions(range)?;
+            self.designs(cx, from, to).await?
+        } else {
+            match self.sides()[..] {
+                [one] => {
+                    let request = DiffDeployed {
+                        design: self.side(cx, one).await?,
+                        target: self.target(cx)?,
+                        prune: self.prune,
+                    };
+                    cx.run(&request).await?
+                }
+                [from, to] => {
+                    self.refuse_cluster("two designs are compared with each other")?;
+                    let (from, to) = (self.side(cx, from).await?, self.side(cx, to).await?);
+                    self.designs(cx, from, to).await?
+                }
+                ref sides => return Err(wrong_count(sides.len())),
+            }
         };
-        let request = DiffDesigns { from, to };
-        let diff = cx.client().await?.hand_over(request).await?;
         super::tell(cx, &diff.notes);
         let same = !diff.differs;
-        Ok(Outcome::from(diff).answering(same))
+        let failures: Vec<Error> = diff.failures.iter().cloned().map(Error::from).collect();
+        let outcome = Outcome::from(diff).answering(same);
+        Ok(match Error::all(failures) {
+            Some(error) => outcome.but(error),
+            None => outcome,
+        })
+    }
+
+    /// Compares two designs.
+    async fn designs(&self, cx: &Context, from: Reference, to: Reference) -> Result<DesignDiff> {
+        let request = DiffDesigns { from, to };
+        cx.client().await?.hand_over(request).await
+    }
+
+    /// Compares two revisions of a deployed design.
+    async fn revisions(&self, cx: &Context, Revisions(from, to): Revisions) -> Result<DesignDiff> {
+        let Some(name) = self.from.as_deref().and_then(stored_name) else {
+            return Err(Error::new(
+                Code::Usage,
+                "--revision goes with the name of a deployed design",
+            ));
+        };
+        let request = DiffRevisions {
+            name: name.to_owned(),
+            target: self.target(cx)?,
+            from,
+            to,
+        };
+        cx.client().await?.call(&request).await
+    }
+
+    fn target(&self, cx: &Context) -> Result<Target> {
+        self.target.target(cx, self.source.namespace(cx))
+    }
+
+    /// Refuses flags that would mean nothing.
+    fn refuse_cluster(&self, why: &str) -> Result<()> {
+        if self.prune || self.target.is_given() {
+            return Err(
+                Error::new(Code::Usage, format!("{why}, not with a cluster"))
+                    .hint("name one design to compare it with a cluster"),
+            );
+        }
+        Ok(())
     }
 
     /// Two stored versions of one design.
@@ -134,19 +265,12 @@ impl Diff {
         Ok((stored(a), stored(b)))
     }
 
-    /// The two designs: those that are named, then those that -f names.
-    async fn sides(&self, cx: &Context) -> Result<(Reference, Reference)> {
+    /// The sides: those that are named, then those that -f names.
+    fn sides(&self) -> Vec<(&str, Option<&str>)> {
         let named = [&self.from, &self.to].into_iter().flatten();
         let named = named.map(|argument| (argument.as_str(), stored_name(argument)));
         let files = self.file.iter().map(|file| (file.as_str(), None));
-        let sides: Vec<_> = named.chain(files).collect();
-        let [from, to] = sides[..] else {
-            let message = format!("a comparison has two sides, found {}", sides.len());
-            return Err(Error::new(Code::Usage, message)
-                .hint("name both: weftctl design diff shop shop.yaml")
-                .hint("or two versions of one: weftctl design diff shop --version 0.0.1..0.0.2"));
-        };
-        Ok((self.side(cx, from).await?, self.side(cx, to).await?))
+        named.chain(files).collect()
     }
 
     async fn side(&self, cx: &Context, side: (&str, Option<&str>)) -> Result<Reference> {
@@ -158,4 +282,12 @@ impl Diff {
             (path, None) => Ok(Reference::Inline(self.source.load(cx, path).await?)),
         }
     }
+}
+
+fn wrong_count(count: usize) -> Error {
+    let message = format!("a comparison has one design or two, found {count}");
+    Error::new(Code::Usage, message)
+        .hint("one with its cluster: weftctl design diff shop --context dev")
+        .hint("two: weftctl design diff shop shop.yaml")
+        .hint("or two versions of one: weftctl design diff shop --version 0.0.1..0.0.2")
 }

@@ -1,13 +1,16 @@
 //! `design`: what is to run, as one document.
 
 mod cluster;
+mod dated;
 mod delete;
 mod deploy;
 mod diff;
+mod events;
 mod export;
 mod history;
 mod import;
 mod list;
+mod logs;
 mod plan;
 mod release;
 mod render;
@@ -51,6 +54,8 @@ enum Verb {
     Plan(plan::Plan),
     Deploy(deploy::Deploy),
     Status(status::Status),
+    Events(events::Events),
+    Logs(logs::Logs),
     History(history::History),
     Rollback(rollback::Rollback),
     Undeploy(undeploy::Undeploy),
@@ -73,6 +78,8 @@ impl Design {
             Verb::Plan(verb) => verb.run(cx).await,
             Verb::Deploy(verb) => verb.run(cx).await,
             Verb::Status(verb) => verb.run(cx).await,
+            Verb::Events(verb) => verb.run(cx).await,
+            Verb::Logs(verb) => verb.run(cx).await,
             Verb::History(verb) => verb.run(cx).await,
             Verb::Rollback(verb) => verb.run(cx).await,
             Verb::Undeploy(verb) => verb.run(cx).await,
@@ -113,7 +120,10 @@ pub(super) fn kinds() -> Vec<schema::Kind> {
         schema::kind::<DeleteResult>(),
         schema::kind::<ValidationReport>(),
         schema::kind::<DeployResult>(),
-        schema::kind::<crate::api::deploy::DesignStatus>(),
+        schema::kind::<dated::Dated<crate::api::deploy::DesignStatus>>(),
+        schema::kind::<dated::Dated<crate::api::deployed::EventList>>(),
+        schema::kind::<logs::PodLog>(),
+        schema::kind::<logs::PodLogLine>(),
         schema::kind::<crate::api::deploy::RevisionList>(),
         schema::kind::<DesignDiff>(),
         schema::kind::<render::Rendered>(),

@@ -267,6 +267,11 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// Whether one is named on the command line.
+    pub(super) fn is_given(&self) -> bool {
+        !self.context.is_empty() || self.kubeconfig.is_some()
+    }
+
     /// The contexts, each looked up in the kubeconfig; the clusters are not asked.
     ///
     /// # Errors

@@ -1,15 +1,17 @@
 //! `design status`
 
-use super::cluster::SetArgs;
+use std::fmt::Write;
+
+use super::{cluster::SetArgs, dated::Dated};
 use crate::{
-    api::deploy::{DesignStatus, ReadSet},
+    api::deploy::{DeploymentStatus, DesignStatus, ReadSet},
     commands::{Outcome, watch::Watch},
     context::Context,
     error::Result,
-    output::{Column, Human, Table, View},
+    output::{Column, Human, Table, View, human::plural},
 };
 
-/// Show how the objects of a deployed design are.
+/// Show how the objects of a deployed design are, what is deployed, and who works on it.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design status shop\n  weftctl design status shop --context sandbox -o json"
@@ -21,7 +23,7 @@ pub(super) struct Status {
     watch: Watch,
 }
 
-impl View for DesignStatus {
+impl View for Dated<DesignStatus> {
     const KIND: &'static str = "DesignStatus";
 
     fn human(&self) -> Human {
@@ -31,16 +33,20 @@ impl View for DesignStatus {
             Column::new("NAME"),
             Column::new("READY"),
             Column::new("REASON"),
+            Column::new("AGE"),
+            Column::new("STATE").wide(),
             Column::new("ORIGIN").wide(),
             Column::new("CONTEXT").wide(),
         ]);
-        for member in &self.resources {
+        for member in &self.value.resources {
             table.row([
                 member.kind.as_str(),
                 &member.namespace,
                 &member.name,
                 if member.ready { "yes" } else { "no" },
                 &member.reason,
+                &self.age(member.created_at),
+                &member.state,
                 &member.origin,
                 &member.context,
             ]);
@@ -49,16 +55,51 @@ impl View for DesignStatus {
     }
 
     fn names(&self) -> Vec<String> {
-        self.resources
-            .iter()
+        let members = self.value.resources.iter();
+        members
             .map(|member| format!("resource/{}", member.id))
             .collect()
     }
 
     fn summary(&self) -> Option<String> {
-        let ready = self.resources.iter().filter(|member| member.ready).count();
-        let all = crate::output::human::plural(self.resources.len(), "object");
-        Some(format!("{}: {ready} ready of {all}", self.design))
+        let status = &self.value;
+        let ready = status.resources.iter().filter(|member| member.ready);
+        let ready = ready.count();
+        let all = plural(status.resources.len(), "object");
+        let several = status.deployments.len() > 1;
+        let mut text = format!("{}: {ready} ready of {all}", status.design);
+        for deployment in &status.deployments {
+            text.push_str("; ");
+            if several {
+                let _ = write!(text, "in context {:?} ", deployment.context);
+            }
+            text.push_str(&self.deployment(deployment));
+        }
+        Some(text)
+    }
+}
+
+impl Dated<DesignStatus> {
+    /// `revision 3 of version 0.0.2, deployed 5m ago`, and who works on it.
+    fn deployment(&self, deployment: &DeploymentStatus) -> String {
+        let mut text = match deployment.revision {
+            Some(number) => format!("revision {number}"),
+            None => "no revision yet".to_owned(),
+        };
+        if let Some(version) = &deployment.version {
+            let _ = write!(text, " of version {version}");
+        }
+        if !deployment.outcome.is_empty() {
+            let _ = write!(text, ", {}", deployment.outcome);
+        }
+        text.push_str(&self.when(deployment.created_at.parse().ok()));
+        if let Some(holder) = &deployment.holder {
+            let _ = write!(text, ", {} works on it", holder.name);
+            if let Some(since) = &holder.since {
+                let _ = write!(text, " since {since}");
+            }
+        }
+        text
     }
 }
 
@@ -69,6 +110,9 @@ impl Status {
             target: self.set.target(cx)?,
             name: self.set.name,
         };
-        self.watch.call(cx, &request).await
+        let watch = &self.watch;
+        watch
+            .show(cx, &request, |status| Dated::new(cx, watch, status))
+            .await
     }
 }

@@ -258,8 +258,22 @@ impl<'a> Decider<'a> {
         live: &Value,
         step: &mut Step,
     ) {
+        // One that we made and that only lost its marks stays one that we made.
+        let known =
+            recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
+        let origin = known.map_or(MemberOrigin::Adopted, |_| origin(known, live));
+        let (mut look, member) = self.look(resource, live, origin);
+        look.is_adoption = true;
+        let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
+            Comparison::Different(drifts) => drifts,
+            // It is written in any case.
+            Comparison::Same | Comparison::Unsure(_) => Vec::new(),
+        };
         let owners = writers(live);
         if !self.options.adopt && !resource.policies.adopt {
+            // Whoever looks on still sees what an adoption would change.
+            step.changes = drifts;
+            step.changes.retain(is_of_value);
             let reason = match (standing, owners.is_empty()) {
                 (Standing::Labelled, _) => {
                     "not ours: no entry of our field manager; --adopt takes it over".to_owned()
@@ -270,18 +284,7 @@ impl<'a> Decider<'a> {
             step.refuse(reason, Refusal::Exists { owners });
             return;
         }
-        // One that we made and that only lost its marks stays one that we made.
-        let known =
-            recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
-        let origin = known.map_or(MemberOrigin::Adopted, |_| origin(known, live));
-        let (mut look, member) = self.look(resource, live, origin);
-        look.is_adoption = true;
         step.member = Some(member);
-        let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
-            Comparison::Different(drifts) => drifts,
-            // It is written in any case.
-            Comparison::Same | Comparison::Unsure(_) => Vec::new(),
-        };
         let clients = overlaps(&look.desired, live, &look.ignored).into_iter();
         let clients = clients.filter(|overlap| overlap.is_client_side);
         step.migrate = clients.map(|overlap| overlap.owner.manager).collect();

@@ -41,21 +41,31 @@ pub fn last_event<'a>(events: impl IntoIterator<Item = &'a Value>, uid: &str) ->
         let is_normal = event.get("type").is_none_or(|kind| kind != "Warning");
         (second, Reverse(is_normal), fraction)
     });
-    latest.map(|event| {
-        let text = |fields: [&str; 2]| {
-            let mut found = fields
-                .iter()
-                .filter_map(|field| event.get(*field)?.as_str());
-            found.find(|text| !text.is_empty()).map(line)
-        };
-        EventLine {
-            event_type: text(["type", ""]).unwrap_or_else(|| "Normal".to_owned()),
-            reason: text(["reason", ""]).unwrap_or_default(),
-            message: text(["message", "note"]).unwrap_or_default(),
-            count: count(event),
-            time: last_time(event).map(|(text, _)| text.to_owned()),
-        }
-    })
+    latest.map(event_line)
+}
+
+/// Reads an event.
+pub fn event_line(event: &Value) -> EventLine {
+    let text = |fields: [&str; 2]| {
+        let mut found = fields
+            .iter()
+            .filter_map(|field| event.get(*field)?.as_str());
+        found.find(|text| !text.is_empty()).map(line)
+    };
+    EventLine {
+        event_type: text(["type", ""]).unwrap_or_else(|| "Normal".to_owned()),
+        reason: text(["reason", ""]).unwrap_or_default(),
+        message: text(["message", "note"]).unwrap_or_default(),
+        count: count(event),
+        time: last_time(event).map(|(text, _)| text.to_owned()),
+    }
+}
+
+/// Returns the reference to the object that an event is about.
+pub fn regarding(event: &Value) -> Option<&Value> {
+    let objects = ["involvedObject", "regarding"].into_iter();
+    let mut objects = objects.filter_map(|object| event.get(object));
+    objects.find(|object| object.get("uid").is_some_and(Value::is_string))
 }
 
 fn is_about(event: &Value, uid: &str) -> bool {

@@ -6,7 +6,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
     rand,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use weft_domain::{base64, inventory::BoxError};
 
 use super::site::{Site, is_missing, is_unclear};
@@ -18,6 +18,10 @@ use crate::{
 /// The Secret that holds the key of a set. No inventory has a dot in its name.
 pub(super) fn name_of(site: &Site) -> String {
     format!("{}.key", site.parent_name)
+}
+
+fn shown(site: &Site) -> String {
+    format!("Secret/{}/{}", site.parent_namespace, name_of(site))
 }
 
 /// Bytes of a key.
@@ -62,16 +66,34 @@ impl Key {
             }
             Err(error) => return Err(error.into()),
         };
-        let bytes = live
-            .pointer("/data/key")
-            .and_then(serde_json::Value::as_str);
+        Self::read(site, &live)
+    }
+
+    /// Reads the key of a site, to open what was sealed with it: another one would be of no use.
+    pub(super) async fn find(site: &Site) -> Result<Self> {
+        let secrets = site.own("v1", "Secret")?;
+        let namespace = Some(site.parent_namespace.as_str());
+        match site.objects.get(&secrets, namespace, &name_of(site)).await {
+            Ok(reply) => Self::read(site, &reply.object),
+            Err(error) if is_missing(&error) => Err(Error::new(
+                Code::ForeignSet,
+                "the key of the revisions is gone, so their secret values cannot be read",
+            )
+            .at(site.place(Some(&shown(site))))
+            .hint("deploy the design again: its next revision gets a new key")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(site: &Site, live: &Value) -> Result<Self> {
+        let bytes = live.pointer("/data/key").and_then(Value::as_str);
         let bytes = bytes
             .and_then(base64::decode)
             .filter(|bytes| bytes.len() == LENGTH);
         let key = bytes.and_then(|bytes| RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok());
         let key = key.ok_or_else(|| {
             Error::new(Code::ForeignSet, "the key of the revisions cannot be used")
-                .at(site.place(Some(&format!("Secret/{}/{name}", site.parent_namespace))))
+                .at(site.place(Some(&shown(site))))
         })?;
         Ok(Self {
             key,

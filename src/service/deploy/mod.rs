@@ -7,15 +7,24 @@
 //! interleaving. Nothing in here decides what is done: the plan says it.
 
 mod cipher;
+mod diff;
+mod events;
+mod family;
 mod follow;
+mod logs;
 mod observe;
 mod perform;
 mod preflight;
 mod ready;
 mod record;
 mod site;
+mod status;
 
-pub use record::{history, status};
+pub use diff::{diff, diff_revisions};
+pub use events::events;
+pub use logs::logs;
+pub use record::history;
+pub use status::status;
 
 use std::sync::Arc;
 
@@ -197,6 +206,9 @@ struct Ordered<'a> {
 impl Ordered<'_> {
     async fn on(&self, services: &Services, site: &mut Site) -> Result<DeployResult> {
         let mut plan = self.plan(site).await?;
+        if self.request.mode == Mode::Compare {
+            return Ok(self.shown(site, &plan));
+        }
         let mut notes = preflight::check(site, &self.wanted.set, &plan).await?;
         if self.request.mode != Mode::Perform {
             let mut result = self.shown(site, &plan);
@@ -238,7 +250,9 @@ impl Ordered<'_> {
         self.handle.step(format!("looking at {}", site.shown()));
         let options = self.request.options.of_plan(&self.request.goal);
         let plan = observe::planned(site, &self.wanted.set, options).await?;
-        refuse(site, &plan)?;
+        if self.request.mode != Mode::Compare {
+            refuse(site, &plan)?;
+        }
         Ok(plan)
     }
 

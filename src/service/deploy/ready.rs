@@ -267,7 +267,7 @@ impl<'a> States<'a> {
 }
 
 /// Whether the API server lists the kind of a definition.
-fn discoverable(site: &Site, live: &Value) -> Option<bool> {
+pub(super) fn discoverable(site: &Site, live: &Value) -> Option<bool> {
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
     (text("/kind") == Some(DEFINITION)).then_some(())?;
     let (group, kind) = (text("/spec/group")?, text("/spec/names/kind")?);

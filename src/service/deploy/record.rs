@@ -1,28 +1,21 @@
-//! What the cluster keeps of a set beside its members: revisions to go back to. And what is read of
-//! it: its members' state and its history.
+//! What the cluster keeps of a set beside its members: revisions to go back to.
 
 use serde_json::Value;
 use weft_domain::{
     inventory::{
-        Confirmed, ContentHash, MemberOrigin, Outcome, Revision, RevisionEntry, RevisionOptions,
-        SET_LABEL, SealedRevision, history as entries_of, next_number, retire,
+        Confirmed, ContentHash, Outcome, Revision, RevisionEntry, RevisionOptions, SET_LABEL,
+        SealedRevision, history as entries_of, next_number, retire,
     },
-    readiness::{Readiness, readiness},
     resource::{Origin, ResourceSet},
 };
 
 use super::{
     Wanted,
     cipher::Key,
-    observe::{self, Sought},
-    ready::Known,
     site::{Site, is_missing, is_unclear},
 };
 use crate::{
-    api::deploy::{
-        DeployDesign, DesignStatus, Goal, ListRevisions, MemberStatus, ReadSet, RevisionList,
-        RevisionSummary,
-    },
+    api::deploy::{DeployDesign, Goal, ListRevisions, RevisionList, RevisionSummary},
     cluster::{Delete, KindRef, ObjectError, Problem, Selector, Write},
     error::{Code, Error, Result},
     service::Services,
@@ -222,12 +215,27 @@ async fn secrets_of(site: &Site) -> Result<Vec<Value>> {
         .objects)
 }
 
-async fn entries(site: &Site) -> Result<Vec<RevisionEntry>> {
+/// The revisions, newest first.
+pub(super) async fn entries(site: &Site) -> Result<Vec<RevisionEntry>> {
     let secrets = secrets_of(site).await?;
     Ok(entries_of(&secrets, &site.id))
 }
 
-/// The resources of an earlier revision.
+/// The number of the newest revision that is complete.
+pub(super) async fn newest(site: &Site) -> Result<u64> {
+    site.require_parent()?;
+    let known = entries(site).await?;
+    let numbers = known.iter().filter(|entry| entry.is_complete);
+    numbers.map(|entry| entry.number).max().ok_or_else(|| {
+        Error::new(
+            Code::VersionNotFound,
+            format!("{:?} has no revision here", site.design()),
+        )
+        .at(site.place(None))
+    })
+}
+
+/// The resources of an earlier revision, with their secret values.
 pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
     site.require_parent()?;
     let secrets = secrets_of(site).await?;
@@ -250,7 +258,7 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
     let sealed = SealedRevision::from_secrets(&secrets, &site.id, number)
         .map_err(|error| damaged(&error))?;
     let revision = if sealed.has_secrets() {
-        let key = Key::of(site).await?;
+        let key = Key::find(site).await?;
         sealed
             .open(&|sealed| key.open(sealed))
             .map_err(|error| damaged(&error))?
@@ -312,59 +320,4 @@ pub async fn history(services: &Services, request: ListRevisions) -> Result<Revi
         }
     }
     Ok(RevisionList { items })
-}
-
-/// Reads the state of the members of a set.
-///
-/// # Errors
-/// When it isn't deployed, or its cluster can't be asked.
-pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatus> {
-    let mut resources = Vec::new();
-    for context in request.target.each() {
-        let site = Site::at(services, &request.target, context, &request.name, true).await?;
-        let parent = site.require_parent()?;
-        let mut members: Vec<_> = parent.members();
-        members.sort_by_key(|member| (&member.kind, &member.namespace, &member.name));
-        let live = observe::live(&site, members.iter().copied().map(Sought::of_member)).await?;
-        let kinds: Vec<_> = members
-            .iter()
-            .map(|member| (member.api_version(), member.kind.as_str()))
-            .collect();
-        let kinds = kinds
-            .iter()
-            .map(|(version, kind)| (version.as_str(), *kind));
-        let known = Known::learn(&site, &ResourceSet::default(), kinds).await;
-        for member in members {
-            let state = match live.get(&member.id()) {
-                Some(Some(object)) => readiness(object, &known.of(object)),
-                Some(None) if member.runs && member.uid.is_some() => Readiness::Ready {
-                    reason: Some("has run, and is gone since".to_owned()),
-                },
-                Some(None) => Readiness::Waiting {
-                    reason: "it is not there".to_owned(),
-                },
-                None => Readiness::Waiting {
-                    reason: "its kind is not served".to_owned(),
-                },
-            };
-            resources.push(MemberStatus {
-                id: member.id().to_string(),
-                context: site.context().to_owned(),
-                kind: member.kind.clone(),
-                namespace: member.namespace.clone().unwrap_or_default(),
-                name: member.name.clone(),
-                ready: state.is_ready(),
-                reason: state.reason().unwrap_or_default().to_owned(),
-                origin: match member.origin {
-                    MemberOrigin::Created => "created".to_owned(),
-                    MemberOrigin::Adopted => "adopted".to_owned(),
-                },
-            });
-        }
-    }
-    Ok(DesignStatus {
-        design: request.name,
-        ready: resources.iter().all(|member| member.ready),
-        resources,
-    })
 }

@@ -422,7 +422,8 @@ impl Site {
         }
     }
 
-    async fn lease(&self, leases: &KindRef) -> Result<Option<Value>> {
+    /// The lease of the set.
+    pub(super) async fn lease(&self, leases: &KindRef) -> Result<Option<Value>> {
         let namespace = Some(self.parent_namespace.as_str());
         match self.objects.get(leases, namespace, &self.parent_name).await {
             Ok(reply) => Ok(Some(reply.object)),

@@ -191,9 +191,10 @@ pub async fn diff(services: &Services, request: DiffDesigns) -> Result<DesignDif
             from: labels.0,
             to: labels.1,
             differs: !found.is_empty(),
-            changes: found.resources,
+            changes: found.resources.into_iter().map(Into::into).collect(),
             document: found.design,
             notes,
+            failures: Vec::new(),
         })
     })
     .await

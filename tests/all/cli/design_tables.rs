@@ -393,11 +393,19 @@ fn diff_answers_with_its_exit_code() {
             "shop 0.0.1 and shop 0.0.2: 1 changed resource\n",
         ),
         (
-            "design diff shop",
+            "design diff",
             2,
             "",
-            "error[E0002]: a comparison has two sides, found 1\n  hint:   name both: weftctl design diff shop shop.yaml\n  \
+            "error[E0002]: a comparison has one design or two, found 0\n  hint:   one with its cluster: weftctl design diff shop --context dev\n  \
+             hint:   two: weftctl design diff shop shop.yaml\n  \
              hint:   or two versions of one: weftctl design diff shop --version 0.0.1..0.0.2\n",
+        ),
+        (
+            "design diff shop shop.yaml --context dev",
+            2,
+            "",
+            "error[E0002]: two designs are compared with each other, not with a cluster\n  \
+             hint:   name one design to compare it with a cluster\n",
         ),
         (
             "design diff shop --version 1",
