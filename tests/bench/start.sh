@@ -5,37 +5,18 @@
 # kubeconform, built with Go into the cache folder. Command and peer run in turn as whole
 # processes, RUNS times (5 at least; 7 by default), after one run that is not counted.
 # Prints the figures and the verdicts, and writes every run to
-# tests/bench/results/start-DATE.tsv; fails when a must is missed. BOUTIQUE may name a
-# copy of shared/real/online-boutique.yaml.
+# tests/bench/results/start-DATE.tsv; fails when a must is missed. WEFTCTL may name a
+# binary that is ready, BOUTIQUE a copy of shared/real/online-boutique.yaml.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/weft-tests/bench"
-results=$here/results/start-$(date +%F).tsv
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+results=$root/tests/bench/results/start-$(date +%F).tsv
 runs=${1:-7}
+# shellcheck source=tests/bench/measure.sh
+source "$root/tests/bench/measure.sh"
 
 kubeconform_version=v0.8.0
 boutique=${BOUTIQUE:-$root/../shared/real/online-boutique.yaml}
-
-work=
-missed=0
-verdicts=()
-
-say() { printf 'tests/bench: %s\n' "$*" >&2; }
-fail() {
-  say "$@"
-  exit 1
-}
-
-cleanup() { [[ -z $work ]] || rm -rf "$work"; }
-
-# Builds our binary. Sets `weftctl`.
-build_weftctl() {
-  say "building the release binary"
-  cargo build --release --locked --quiet --manifest-path "$root/Cargo.toml"
-  weftctl=${CARGO_TARGET_DIR:-$root/target}/release/weftctl
-}
 
 # Sets `kubectl` and `kubeconform`.
 get_peers() {
@@ -48,14 +29,6 @@ get_peers() {
     "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
   mkdir -p "$cache"
   mv "$work/bin/kubeconform" "$kubeconform"
-}
-
-# Our own helpers: one measures processes, one writes schemas for kubeconform.
-build_helpers() {
-  local name
-  for name in measure schemas; do
-    go build -trimpath -ldflags '-s -w' -o "$work/$name" "$here/$name/main.go"
-  done
 }
 
 # The schemas that both sides check against come from one document of Kubernetes: ours
@@ -81,7 +54,7 @@ manifests() {
         gsub(/@n@/, app % 7 + 2, one)
         printf "---\n%s", one
       }
-    }' "$here/app.yaml"
+    }' "$bench/app.yaml"
 }
 
 prepare_inputs() {
@@ -100,51 +73,11 @@ fill_store() {
   done
 }
 
-# Runs ours with a home of its own, as `row` does.
-weft() { env WEFT_HOME="$work/home" "$weftctl" "$@"; }
-
-write_head() {
-  mkdir -p "$here/results"
-  {
-    echo "# $(date -u +%FT%TZ), $runs runs each, $(nproc) processors: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
-    echo "# weftctl $("$weftctl" version -o 'jsonpath={.client.version} {.client.commit}'), kubectl $("$kubectl" version --client -o json | sed -n 's/.*"gitVersion": "\(.*\)".*/\1/p' | head -n 1), kubeconform $kubeconform_version"
-    printf '# work\tside\trun\twall ms\tcpu ms\tpeak MiB\n'
-  } >"$results"
-}
-
-# row WORK COMMAND... [-- PEER...]: measures, and prints a line of the table. Sets
-# `low` `mid` `high` (ms), `peak` (MiB) and `ratio` of ours.
-row() {
-  local figures peer_low peer_mid peer_high peer_peak
-  figures=$(env WEFT_HOME="$work/home" "${prefix[@]}" "$work/measure" -runs "$runs" -raw "$results" -- "$@")
-  read -r low mid high peak peer_low peer_mid peer_high peer_peak ratio <<<"$figures"
-  if [[ $ratio == 0 ]]; then
-    printf '%-28s %9s %9s %9s %7s\n' "$1" "$low" "$mid" "$high" "$peak"
-  else
-    printf '%-28s %9s %9s %9s %7s %10s %9s %9s %7s %8s\n' "$1" "$low" "$mid" "$high" "$peak" \
-      "$peer_low" "$peer_mid" "$peer_high" "$peer_peak" "$ratio"
-  fi
-}
-
-# judge WORK FIGURE UNIT MUST AIM: notes whether a figure keeps its limits; - for none.
-judge() {
-  local verdict
-  verdict=$(awk -v figure="$2" -v must="$4" -v aim="$5" 'BEGIN {
-    if (must != "-" && figure > must + 0) print "MISSED"
-    else if (aim != "-" && figure > aim + 0) print "must kept, aim missed"
-    else print "kept" }')
-  [[ $verdict != MISSED ]] || missed=1
-  verdicts+=("$(printf '%-28s %9s %-4s %8s %8s   %s' "$1" "$2" "$3" "$4" "$5" "$verdict")")
-}
-
-# Divides $1 by $2.
-over() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
-
 measure_start() {
   local arguments
   for arguments in version --help; do
-    row "weftctl $arguments" "$weftctl" "$arguments" -- "$kubectl" version --client
-    judge "weftctl $arguments" "$ratio" × 0.12 -
+    row -- "weftctl $arguments" "$weftctl" "$arguments" -- "$kubectl" version --client
+    judge "weftctl $arguments" "${ratios[kubectl]}" × 0.12 -
     judge "weftctl $arguments" "$mid" ms - 2
     judge "weftctl $arguments" "$peak" MiB 16 -
   done
@@ -153,10 +86,10 @@ measure_start() {
 measure_plan() {
   local count first each
   [[ -f $boutique ]] || fail "$boutique is not there; BOUTIQUE names a copy of it"
-  row "plan online-boutique" "$weftctl" design deploy "$boutique" --dry-run=client --quiet
+  row -- "plan online-boutique" "$weftctl" design deploy "$boutique" --dry-run=client --quiet
   judge "plan online-boutique" "$mid" ms 60 25
   for count in 1000 3000 10000; do
-    row "plan $count" "$weftctl" design deploy "$work/$count.yaml" --dry-run=client --quiet
+    row -- "plan $count" "$weftctl" design deploy "$work/$count.yaml" --dry-run=client --quiet
     each=$(over "$mid" "$count")
     first=${first:-$each}
   done
@@ -166,14 +99,14 @@ measure_plan() {
 
 measure_validate() {
   local prefix=(taskset -c 0)
-  row "validate 5000, one core" "$weftctl" design validate "$work/5000.yaml" -- \
+  row -- "validate 5000, one core" "$weftctl" design validate "$work/5000.yaml" -- \
     "$kubeconform" -strict -n 1 -schema-location "$schemas" "$work/5000.yaml"
-  judge "validate 5000, one core" "$ratio" × 0.33 0.15
+  judge "validate 5000, one core" "${ratios[kubeconform-$kubeconform_version]}" × 0.33 0.15
 }
 
 measure_store() {
   fill_store 1000
-  row "list of 1000 designs" "$weftctl" design list
+  row -- "list of 1000 designs" "$weftctl" design list
   judge "list of 1000 designs" "$mid" ms 30 10
 }
 
@@ -182,26 +115,21 @@ measure_size() {
 }
 
 main() {
-  ((runs >= 5)) || fail "RUNS is 5 or more"
-  trap cleanup EXIT
-  work=$(mktemp -d)
+  begin
   build_weftctl
   get_peers
-  build_helpers
+  build_helper measure
+  build_helper schemas
   make_schemas
   prepare_inputs
-  write_head
-  local prefix=()
-  printf '%-28s %29s %7s %30s %7s %8s\n' "" "weftctl: min, median, max ms" "MiB" "peer: min, median, max ms" "MiB" "ratio"
+  write_head "kubectl $(kubectl_version "$kubectl"), kubeconform $kubeconform_version"
+  print_head
   measure_start
   measure_plan
   measure_validate
   measure_store
   measure_size
-  printf '\n%-28s %9s %-4s %8s %8s\n' "" "measured" "" "must" "aim"
-  printf '%s\n' "${verdicts[@]}"
-  say "every run is in $results"
-  return "$missed"
+  finish
 }
 
 main "$@"
