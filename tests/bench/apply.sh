@@ -143,11 +143,11 @@ measure_mixed() {
 
 measure_unchanged() {
   local file=$work/1000.yaml before
-  weft "${deploy[@]}" -n "$same-weftctl" "$file" >"$work/said"
+  weft "${deploy[@]}" --quiet -n "$same-weftctl" "$file" >"$work/said"
   "$kubectl" "${apply[@]}" -n "$same-kubectl" -f "$file" >"$work/said"
   "$helm" install settings -n "$same-helm" "$work/chart" >"$work/said"
   before=$(stat -c %s "$WEFT_SANDBOX_AUDIT_LOG")
-  weft "${deploy[@]}" -n "$same-weftctl" "$file" >"$work/said"
+  weft "${deploy[@]}" --quiet -n "$same-weftctl" "$file" >"$work/said"
   judge "1000 unchanged, writes" "$(writes_since "$before")" "" 0 -
   row -- "1000 unchanged" \
     "$weftctl" "${deploy[@]}" -n "$same-weftctl" "$file" -- \
