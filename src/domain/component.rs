@@ -393,6 +393,29 @@ impl Component {
         Value::Object(map)
     }
 
+    /// Takes another manifest for the resource. One that says the same changes nothing.
+    pub(crate) fn set_manifest(&mut self, manifest: Value) {
+        if manifest == self.manifest() {
+            return;
+        }
+        let Value::Object(mut manifest) = manifest else {
+            return;
+        };
+        for (field, key) in [("apiVersion", "version"), ("kind", "kind")] {
+            let Some(new) = manifest.shift_remove(field) else {
+                continue;
+            };
+            let old = self.definition.get("component").and_then(|c| c.get(key));
+            if old != Some(&new)
+                && let Some(component) = self.definition_mut().get_mut("component")
+                && let Some(component) = component.as_object_mut()
+            {
+                component.insert(key.to_owned(), new);
+            }
+        }
+        self.configuration = Some(manifest);
+    }
+
     /// Removes what the registry can give back: schema and capabilities, and the model for its reference.
     pub(crate) fn dehydrate(&mut self, pool: &mut Pool) {
         let bulky = |key: &str| {

@@ -246,6 +246,30 @@ impl Design {
             .map(|(index, component)| (index, component.manifest()))
     }
 
+    /// Takes other manifests for the components that become resources, by their indexes; components
+    /// of which none is left are removed. Returns the indexes that the components had which stay.
+    pub fn set_resources(
+        &mut self,
+        manifests: impl IntoIterator<Item = (usize, Value)>,
+    ) -> Vec<usize> {
+        let mut manifests: HashMap<usize, Value> = manifests.into_iter().collect();
+        let mut kept = Vec::with_capacity(self.components.len());
+        let mut index = 0;
+        self.components.retain_mut(|component| {
+            let manifest = manifests.remove(&index);
+            let stays = manifest.is_some() || !component.is_deployable();
+            if let Some(manifest) = manifest {
+                component.set_manifest(manifest);
+            }
+            if stays {
+                kept.push(index);
+            }
+            index += 1;
+            stays
+        });
+        kept
+    }
+
     /// Returns the dependencies that components declare, in the order of the design.
     ///
     /// A dependency names an id, a display name or the name of a resource, the first of these that fits;

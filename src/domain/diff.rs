@@ -118,12 +118,13 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 pub fn designs(old: &Design, new: &Design) -> Diff {
     let pairs = Pairs::of(old, new);
     let mut diff = Diff::default();
-    compare(
-        &document(old),
-        &document(new),
-        String::new(),
-        &mut diff.design,
-    );
+    let documents = (document(old), document(new));
+    if documents.0 != documents.1 {
+        let (old, new) = (shown_document(old), shown_document(new));
+        let sides = [(&documents.0, &old), (&documents.1, &new)];
+        let sides = sides.map(|(real, shown)| Side { real, shown });
+        compare_sides(sides, String::new(), &mut diff.design);
+    }
     for (index, component) in new.components.iter().enumerate() {
         match pairs.old_of[index] {
             Some(before) => changed_component(&old.components[before], component, &mut diff),
@@ -396,6 +397,13 @@ fn document(design: &Design) -> Value {
     Value::Object(map)
 }
 
+/// A design without its components as it may be shown. Which values are secret, its components tell.
+fn shown_document(design: &Design) -> Value {
+    let mut design = design.clone();
+    secret::mask_design(&mut design);
+    document(&design)
+}
+
 /// Compares two values, and adds what differs; secret values are masked.
 pub(crate) fn compare(old: &Value, new: &Value, place: String, changes: &mut Vec<FieldChange>) {
     if old == new {
@@ -403,21 +411,17 @@ pub(crate) fn compare(old: &Value, new: &Value, place: String, changes: &mut Vec
         return;
     }
     let (shown_old, shown_new) = (shown(old), shown(new));
+    let sides = [(old, &*shown_old), (new, &*shown_new)];
+    let sides = sides.map(|(real, shown)| Side { real, shown });
+    compare_sides(sides, place, changes);
+}
+
+fn compare_sides([old, new]: [Side<'_>; 2], place: String, changes: &mut Vec<FieldChange>) {
     let mut walk = Walk {
         path: place,
         changes,
     };
-    walk.values(
-        Side {
-            real: old,
-            shown: &shown_old,
-        },
-        Side {
-            real: new,
-            shown: &shown_new,
-        },
-        "",
-    );
+    walk.values(old, new, "");
 }
 
 fn shown(value: &Value) -> Cow<'_, Value> {

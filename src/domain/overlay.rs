@@ -18,11 +18,14 @@ mod values;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use json_patch::OperationProblem;
+pub(crate) use placeholder::names_in;
 pub use provenance::{Provenance, Source};
 pub use read::Document;
 pub use values::Values;
@@ -415,7 +418,7 @@ impl fmt::Display for Target {
 }
 
 /// Tells whether a text is like a glob, where `*` stands for any text.
-fn is_like(text: &str, glob: &str) -> bool {
+pub(crate) fn is_like(text: &str, glob: &str) -> bool {
     let mut parts = glob.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
@@ -464,6 +467,58 @@ pub struct Overlays(BTreeMap<Arc<str>, Overlay>);
 impl fmt::Debug for Overlays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A chosen overlay, `NAME`, or `CONTEXT=NAME` for one kubeconfig context only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Choice {
+    /// The context that it is for; every one unless given.
+    pub context: Option<String>,
+    /// The name of the overlay.
+    pub name: String,
+}
+
+impl FromStr for Choice {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Names of contexts are made by others and may have anything in them.
+        let (context, name) = match text.rsplit_once('=') {
+            Some((context, name)) => (Some(context), name),
+            None => (None, text),
+        };
+        if name.is_empty() || context == Some("") {
+            return Err("an overlay is NAME, or CONTEXT=NAME for one context only");
+        }
+        Ok(Self {
+            context: context.map(str::to_owned),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Choice> for String {
+    fn from(choice: Choice) -> Self {
+        choice.to_string()
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.context {
+            Some(context) => write!(f, "{context}={}", self.name),
+            None => f.write_str(&self.name),
+        }
     }
 }
 
@@ -562,7 +617,7 @@ impl Overlays {
             None if self.0.is_empty() => Some("the design has no overlays".to_owned()),
             None => {
                 let names: Vec<&str> = self.names().take(10).collect();
-                Some(format!("there are {}", names.join(", ")))
+                Some(format!("known are {}", names.join(", ")))
             }
             near => near,
         };

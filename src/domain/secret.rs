@@ -2,8 +2,10 @@
 //!
 //! Secret are the values of `data` and `stringData` of core `Secret` objects, wherever these stand in a
 //! document, and the annotation in which `kubectl apply` keeps a copy of the whole object. Keys are not
-//! secret: they stay, so that what was taken can be put back in its place.
+//! secret: they stay, so that what was taken can be put back in its place. What a patch writes into a
+//! Secret is as secret, and so is a value of a design that a placeholder in one of them names.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use crate::component::{Component, Object};
 use crate::design::Design;
+use crate::overlay::{is_like, names_in};
 use crate::path::{Path, Segment};
 
 /// What stands in outputs for a secret value.
@@ -31,7 +34,7 @@ struct Taken {
     value: Value,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Step {
     Index(usize),
@@ -252,12 +255,17 @@ fn design_places(design: &Design) -> Vec<Vec<Step>> {
         search.value(relationship);
         search.at.pop();
     }
+    search.at.pop();
+    search.named(&design.extra);
     search.found
 }
 
 fn places(document: &Value) -> Vec<Vec<Step>> {
     let mut search = Search::default();
     search.value(document);
+    if let Value::Object(document) = document {
+        search.named(document);
+    }
     search.found
 }
 
@@ -273,6 +281,8 @@ struct Search {
     found: Vec<Vec<Step>>,
     /// Whether empty places count.
     empty: bool,
+    /// The values of a design that secret places name.
+    names: BTreeSet<Vec<Step>>,
 }
 
 impl Search {
@@ -310,6 +320,9 @@ impl Search {
             // A mere reference to a Secret has no metadata; its fields are not secret.
             let whole = version.is_some() && map.get("metadata").is_some_and(Value::is_object);
             return self.secret_body(map, whole);
+        }
+        if self.patch(map) {
+            return;
         }
         let component = map.get("component").and_then(Value::as_object);
         let of_secret = component.is_some_and(|inner| {
@@ -398,9 +411,112 @@ impl Search {
         }
     }
 
+    /// An entry of a list of patches; tells whether it is one that may be for a Secret.
+    fn patch(&mut self, map: &Object) -> bool {
+        let Some(patch) = map.get("patch") else {
+            return false;
+        };
+        let target = match map.get("target") {
+            Some(Value::Object(target)) => Some(target),
+            None => None,
+            Some(_) => return false,
+        };
+        let given = |key: &str| target?.get(key)?.as_str();
+        let certain = given("kind") == Some("Secret");
+        let may_be = given("kind").is_none_or(|glob| is_like("Secret", glob))
+            && given("group").is_none_or(|glob| is_like("", glob));
+        match patch {
+            // It names its object itself, or says that it may be any.
+            Value::String(text) if target.is_none() && text.contains("Secret") => {}
+            Value::String(text) if target.is_some() && may_be => {
+                if !certain && !text.contains("data") && !text.contains("Data") {
+                    return false;
+                }
+            }
+            Value::Array(_) | Value::Object(_) if target.is_some() && may_be => {}
+            _ => return false,
+        }
+        self.down("patch", |search| match patch {
+            Value::Array(operations) => {
+                for (index, operation) in operations.iter().enumerate() {
+                    search.at.push(Step::Index(index));
+                    search.operation(operation, certain);
+                    search.at.pop();
+                }
+            }
+            Value::Object(body) => search.secret_body(body, certain),
+            text => search.leaf(text),
+        });
+        true
+    }
+
+    /// An operation of a JSON patch that may be for a Secret.
+    fn operation(&mut self, operation: &Value, certain: bool) {
+        let path = operation.get("path").and_then(Value::as_str);
+        let first = path.unwrap_or_default().trim_start_matches('/');
+        let is_secret = match first.split('/').next().unwrap_or_default() {
+            "" | "data" | "stringData" => true,
+            "metadata" => first.contains("last-applied"),
+            "apiVersion" | "kind" | "type" | "immutable" => false,
+            _ => certain,
+        };
+        if let Some(value) = operation.get("value").filter(|_| is_secret) {
+            self.down("value", |search| search.leaf(value));
+        }
+    }
+
+    /// The values of a design, in its sections, that secret places name.
+    fn named(&mut self, design: &Object) {
+        let mut sections = vec![vec!["values"]];
+        let overlays = design.get("overlays").and_then(Value::as_object);
+        let overlays = overlays.into_iter().flat_map(Object::keys);
+        sections.extend(overlays.map(|name| vec!["overlays", name, "values"]));
+        let mut found: Vec<Vec<Step>> = Vec::new();
+        for section in sections {
+            let Some((first, rest)) = section.split_first() else {
+                continue;
+            };
+            let all = design.get(*first);
+            let all = rest.iter().try_fold(all, |all, key| Some(all?.get(*key)));
+            let Some(all) = all.flatten() else { continue };
+            let at = section.iter().map(|key| Step::Key((*key).to_owned()));
+            let at: Vec<Step> = at.collect();
+            for name in &self.names {
+                let value = name.iter().try_fold(all, |value, step| match step {
+                    Step::Index(index) => value.get(index),
+                    Step::Key(key) => value.get(key),
+                });
+                let at = [at.as_slice(), name].concat();
+                // A part of what is taken already isn't taken once more.
+                let is_part = found.last().is_some_and(|last| at.starts_with(last));
+                if !is_part && value.is_some_and(|value| !value.is_null()) {
+                    found.push(at);
+                }
+            }
+        }
+        self.found.append(&mut found);
+    }
+
     fn leaf(&mut self, value: &Value) {
         if self.empty || !value.is_null() {
             self.found.push(self.at.clone());
+            self.names_in(value);
+        }
+    }
+
+    /// Remembers the values that placeholders in a secret place name.
+    fn names_in(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.names.extend(names_in(text).map(|name| {
+                let steps = name.segments().iter().map(|segment| match segment {
+                    Segment::Index(index) => Step::Index(*index),
+                    Segment::Key(key) => Step::Key(key.clone()),
+                });
+                steps.collect()
+            })),
+            Value::Array(items) => items.iter().for_each(|item| self.names_in(item)),
+            Value::Object(map) => map.values().for_each(|value| self.names_in(value)),
+            _ => {}
         }
     }
 }
@@ -624,5 +740,60 @@ mod tests {
             put_back(&mut value, of_value).unwrap();
             assert_eq!((text(&design), text(&value)), (before.clone(), before));
         }
+    }
+
+    #[test]
+    fn what_patches_write_into_secrets_and_the_values_named_there_are_secret() {
+        let text = "\
+schemaVersion: designs.meshery.io/v1beta3
+name: shop
+values: {user: app, db: {password: canary-1, port: 5432}, plain: seen, token: null}
+overlays:
+  a:
+    values: {db: {password: canary-2}, plain: seen}
+    patches:
+    - apiVersion: v1
+      kind: Secret
+      metadata: {name: db, labels: {a: seen}}
+      stringData: {key: canary-3, url: 'db://${user}:${db.password}@db', t: '${token}'}
+    - target: {kind: Secret, name: db}
+      patch:
+      - {op: add, path: /data/x, value: canary-4}
+      - {op: add, path: /metadata/labels/b, value: seen}
+    - target: {kind: Secret, name: db}
+      patch: 'stringData: {y: canary-5}'
+    - target: {name: 'd*'}
+      patch: [{op: test, path: /stringData, value: {z: canary-6}}, {op: add, path: /spec/x, value: seen}]
+    - target: {kind: 'S*'}
+      patch: {data: {z: canary-7}, spec: {b: seen}}
+    - patch: |
+        apiVersion: v1
+        kind: Secret
+        metadata: {name: db}
+        stringData: {y: canary-8}
+    - target: {kind: ConfigMap, name: db}
+      patch: [{op: add, path: /data/x, value: seen}]
+components: []
+relationships: []
+";
+        let whole = parse_one(text, &Limits::DESIGN).unwrap();
+        let mut id = || Uuid::from_u128(7);
+        let mut design = Design::read(whole.clone(), &mut id).unwrap();
+        let before = design.clone();
+        let taken = take_design(&mut design);
+        assert_eq!(taken.len(), 11, "{taken:?}");
+        let left = design.to_value().to_string();
+        assert!(!left.contains("canary"), "{left}");
+        assert_eq!(left.matches("seen").count(), 7, "{left}");
+        put_back_design(&mut design, taken).unwrap();
+        assert_eq!(design, before);
+
+        let mut masked = whole;
+        mask(&mut masked);
+        let masked = masked.to_string();
+        assert!(
+            !masked.contains("canary") && masked.contains("5432"),
+            "{masked}"
+        );
     }
 }

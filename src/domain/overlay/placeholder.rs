@@ -409,6 +409,12 @@ impl<'a> Filler<'a> {
 /// A patch with placeholders that can't be filled.
 pub(super) struct Unfilled;
 
+/// Returns the names of all placeholders in a text, those in defaults too.
+pub(crate) fn names_in(text: &str) -> impl Iterator<Item = Path> {
+    let starts = text.match_indices("${");
+    starts.filter_map(|(at, _)| Some(placeholder(&text[at + 2..])?.0))
+}
+
 /// Reads what stands behind `${`: the name, the default, and how many bytes both are with the brace.
 fn placeholder(text: &str) -> Option<(Path, Option<&str>, usize)> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);

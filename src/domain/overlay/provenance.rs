@@ -393,6 +393,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Tells whether a field has a mark of its own.
+    fn has(self, key: &str) -> bool {
+        match self {
+            Self::Trace(trace) => {
+                let by = trace.by.as_ref();
+                trace.keys.contains_key(key) || by.is_some_and(|by| by.keys.contains_key(key))
+            }
+            Self::Marks(marks) => marks.keys.contains_key(key),
+            Self::Inside(_) => false,
+        }
+    }
+
     /// Goes down to an item by its place; nothing when nobody wrote it.
     fn item(self, index: usize) -> Option<Self> {
         match self {
@@ -584,7 +596,7 @@ fn join(path: &str, key: &str) -> String {
 /// Paths are those of [`diff`](crate::diff), such as `spec.template.spec.containers[name=web].image`. An
 /// item of a list is found by every name that it may have there, and by its place in the list as it is
 /// in the end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Provenance {
     objects: HashMap<ResourceId, Trace>,
     removed: Vec<(ResourceId, Source)>,
@@ -626,8 +638,21 @@ impl Provenance {
     /// Returns everything that was set or removed in an object, in its order, with who did so last.
     pub fn fields(&self, object: &Value) -> Vec<(String, &Source)> {
         let mut found = Vec::new();
-        if let Some(trace) = self.objects.get(Identity::of(object).id().as_str()) {
-            list(Cursor::Trace(trace), object, "", "", &mut found);
+        let identity = Identity::of(object);
+        if let Some(trace) = self.objects.get(identity.id().as_str()) {
+            let at = Cursor::Trace(trace);
+            list(at, object, "", "", &mut found);
+            let folded = at.key("stringData");
+            let is_folded = identity.is_secret() && object.get("stringData").is_none();
+            if let (Some(at), true) = (folded, is_folded) {
+                // Of what is in `data` now, only these entries were in it.
+                let data = object.get("data").and_then(Value::as_object);
+                for (key, value) in data.into_iter().flatten() {
+                    if let Some(at) = at.key(key).filter(|_| at.has(key)) {
+                        list(at, value, &join("data", key), key, &mut found);
+                    }
+                }
+            }
         }
         found
     }

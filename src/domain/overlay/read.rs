@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json_patch::Operation;
 use super::provenance::{Marks, Source};
 use super::values::Layer;
 use super::{
-    Body, Error, Identity, Overlay, Overlays, Patch, Problem, Selector, Size, Target, describe,
-    did_you_mean,
+    Body, DEEPEST, Error, Identity, Overlay, Overlays, Patch, Problem, Selector, Size, Target,
+    describe, did_you_mean,
 };
 use crate::path::Path;
 use crate::resource::Origin;
@@ -54,21 +54,20 @@ impl Document<'_> {
         error.origin = Some(self.origin(&path));
         error.at(path)
     }
+}
 
-    /// Marks everything in a value of the document.
-    pub(super) fn marks(
-        &self,
-        value: &Value,
-        path: &mut Path,
-        source: &dyn Fn(&Path) -> Source,
-    ) -> Arc<Marks> {
-        let depth = if self.positions.is_none() || Size::of(value, MOST_MARKS).nodes > MOST_MARKS {
-            0
-        } else {
-            Limits::STREAM.depth
-        };
-        Marks::of(value, path, depth, source)
-    }
+/// Marks everything in a value of a document.
+pub(super) fn marks(
+    value: &Value,
+    path: &mut Path,
+    source: &dyn Fn(&Path) -> Source,
+) -> Arc<Marks> {
+    let depth = if Size::of(value, MOST_MARKS).nodes > MOST_MARKS {
+        0
+    } else {
+        Limits::STREAM.depth
+    };
+    Marks::of(value, path, depth, source)
 }
 
 impl Overlays {
@@ -86,17 +85,12 @@ impl Overlays {
         let mut overlays = Self::default();
         let mut errors = Vec::new();
         if let Some(design) = design {
-            overlays.section(design, &mut errors);
+            overlays.read_section(design, &mut errors);
         }
         for (name, document) in files {
             let name: Arc<str> = name.as_str().into();
             let mut reader = Reader::new(&name, *document);
-            let path = Path::root();
-            if is_values_file(&document.origin.file) {
-                reader.values(document.value, path);
-            } else {
-                reader.document(document.value, path);
-            }
+            reader.document(document);
             overlays.add(reader, &mut errors);
         }
         if errors.is_empty() {
@@ -106,7 +100,58 @@ impl Overlays {
         }
     }
 
-    fn section(&mut self, design: &Document<'_>, errors: &mut Vec<Error>) {
+    /// Returns the section of a design that says the same as its own one and files after it; nothing
+    /// where there are no overlays.
+    ///
+    /// Both must be such that [`read`](Self::read) takes them.
+    pub fn section(own: Option<&Value>, files: &[(String, Document<'_>)]) -> Option<Value> {
+        let mut sections = own.and_then(Value::as_object).cloned().unwrap_or_default();
+        for (name, document) in files {
+            let section = sections.entry(name.as_str()).or_insert(Value::Null);
+            if section.is_null() {
+                *section = Value::Object(Map::new());
+            }
+            let Some(section) = section.as_object_mut() else {
+                continue;
+            };
+            let (mut values, mut patches) = (None, Vec::new());
+            let mut take = |list: Option<&Value>| {
+                patches.extend(
+                    list.and_then(Value::as_array)
+                        .into_iter()
+                        .flatten()
+                        .cloned(),
+                );
+            };
+            match Content::of(document) {
+                Content::Nothing => {}
+                Content::Values(given) => values = Some(given),
+                Content::Patches(list) => take(Some(list)),
+                Content::Kustomization(map) => take(map.get("patches")),
+                Content::Section(map) => {
+                    values = map.get("values");
+                    take(map.get("patches"));
+                }
+                Content::Patch(patch) => patches.push(patch.clone()),
+            }
+            if let Some(Value::Object(values)) = values {
+                let all = section.entry("values").or_insert(Value::Null);
+                lay_together(all, values, 0);
+            }
+            if !patches.is_empty() {
+                let all = section.entry("patches").or_insert(Value::Null);
+                if let Value::Array(all) = all {
+                    all.extend(patches);
+                } else {
+                    *all = Value::Array(patches);
+                }
+            }
+        }
+        let is_there = own.is_some() || !files.is_empty();
+        is_there.then_some(Value::Object(sections))
+    }
+
+    fn read_section(&mut self, design: &Document<'_>, errors: &mut Vec<Error>) {
         let path = Path::root().join("overlays");
         let sections = match design.value.get("overlays") {
             None | Some(Value::Null) => return,
@@ -142,6 +187,56 @@ fn is_values_file(file: &str) -> bool {
     matches!(name, "values.yaml" | "values.yml" | "values.json")
 }
 
+/// What a document of a file is.
+enum Content<'a> {
+    Nothing,
+    Values(&'a Value),
+    /// A list of patches.
+    Patches(&'a Value),
+    /// A kustomization of nothing but patches.
+    Kustomization(&'a Value),
+    /// What stands under the name of an overlay in a design.
+    Section(&'a Value),
+    Patch(&'a Value),
+}
+
+impl<'a> Content<'a> {
+    fn of(document: &Document<'a>) -> Self {
+        let value = document.value;
+        let kind = value.get("kind");
+        let has = |key: &str| value.get(key).is_some();
+        if is_values_file(&document.origin.file) {
+            Self::Values(value)
+        } else if value.is_array() {
+            Self::Patches(value)
+        } else if kind.is_some_and(|kind| kind == "Kustomization") {
+            Self::Kustomization(value)
+        } else if kind.is_none() && (has("patches") || has("values")) {
+            Self::Section(value)
+        } else if value.is_null() {
+            Self::Nothing
+        } else {
+            Self::Patch(value)
+        }
+    }
+}
+
+/// Puts mappings of values together that are laid over others one after another.
+fn lay_together(all: &mut Value, over: &Map<String, Value>, depth: usize) {
+    if !all.is_object() || depth > DEEPEST {
+        *all = Value::Object(over.clone());
+    } else if let Some(all) = all.as_object_mut() {
+        for (key, value) in over {
+            match (all.get_mut(key), value) {
+                (Some(here @ Value::Object(_)), Value::Object(over)) => {
+                    lay_together(here, over, depth + 1);
+                }
+                _ => _ = all.insert(key.clone(), value.clone()),
+            }
+        }
+    }
+}
+
 /// Reads one overlay from one document.
 struct Reader<'a> {
     name: Arc<str>,
@@ -172,7 +267,7 @@ impl<'a> Reader<'a> {
 
     fn marks(&self, value: &Value, path: &Path) -> Arc<Marks> {
         let source = |path: &Path| self.source(path);
-        self.document.marks(value, &mut path.clone(), &source)
+        marks(value, &mut path.clone(), &source)
     }
 
     fn report(&mut self, problem: Problem, path: Path) {
@@ -241,23 +336,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a whole document of a file.
-    fn document(&mut self, value: &Value, path: Path) {
-        let is_kustomization = value
-            .get("kind")
-            .is_some_and(|kind| kind == "Kustomization");
-        let is_section = value.get("kind").is_none()
-            && (value.get("patches").is_some() || value.get("values").is_some());
-        if value.is_array() {
-            self.patches(value, path);
-        } else if is_kustomization {
-            self.only(value, &["apiVersion", "kind", "metadata", "patches"], &path);
-            if let Some(patches) = value.get("patches") {
-                self.patches(patches, path.join("patches"));
+    fn document(&mut self, document: &Document<'_>) {
+        let path = Path::root();
+        match Content::of(document) {
+            Content::Nothing => {}
+            Content::Values(values) => self.values(values, path),
+            Content::Patches(patches) => self.patches(patches, path),
+            Content::Kustomization(value) => {
+                self.only(value, &["apiVersion", "kind", "metadata", "patches"], &path);
+                if let Some(patches) = value.get("patches") {
+                    self.patches(patches, path.join("patches"));
+                }
             }
-        } else if is_section {
-            self.section(value, path);
-        } else if !value.is_null() {
-            self.patch(value, path, 0);
+            Content::Section(section) => self.section(section, path),
+            Content::Patch(only) => self.patch(only, path, 0),
         }
     }
 

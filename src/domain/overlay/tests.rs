@@ -1179,3 +1179,114 @@ overlays:
         assert_eq!(errors, expected, "{text}");
     }
 }
+
+/// The objects of a design with its overlays, and who set what, once `names` are applied.
+fn fitted(section: Option<&Value>, files: &[File], names: &[&str]) -> (String, Vec<String>) {
+    let mut objects = objects(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: '${x.tag}', b: '1'}",
+    );
+    let mut design = serde_json::json!({"values": {"x": {"tag": "plain", "count": 1}}});
+    if let Some(section) = section {
+        design["overlays"] = section.clone();
+    }
+    let origin = Origin {
+        file: "shop 0.0.1".into(),
+        line: None,
+        inside: crate::path::Path::root(),
+    };
+    let document = Document {
+        value: &design,
+        origin: &origin,
+        positions: None,
+    };
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| (file.overlay.clone(), file.document()))
+        .collect();
+    let overlays = Overlays::read(Some(&document), &files).expect("sound overlays");
+    let values = Values::read(&document).expect("sound values");
+    let applied = overlays.apply(&mut objects, names, &values).expect("fits");
+    let fields = applied.provenance.fields(&objects[0].0).into_iter();
+    let fields =
+        fields.map(|(path, source)| format!("{path} by {}", source.overlay().unwrap_or_default()));
+    (yaml::to_string(&objects[0].0), fields.collect())
+}
+
+#[test]
+fn files_of_overlays_and_the_section_made_of_them_say_the_same() {
+    let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n";
+    let mut files = Vec::new();
+    for (overlay, file, text) in [
+        ("a", "overlays/a/values.yaml", "x: {tag: of-a}".to_owned()),
+        (
+            "a",
+            "overlays/a/deep/values.yaml",
+            "x: {count: 2}".to_owned(),
+        ),
+        (
+            "a",
+            "overlays/a/web.yaml",
+            format!("{head}data: {{b: '2', c: '${{x.count}}'}}"),
+        ),
+        (
+            "a",
+            "overlays/a/list.yaml",
+            "- {target: {kind: ConfigMap}, patch: [{op: add, path: /data/d, value: d}]}".to_owned(),
+        ),
+        (
+            "b",
+            "overlays/b/all.yaml",
+            format!(
+                "values: {{x: {{tag: of-b}}}}\npatches:\n- patch: |\n{}    data: {{b: null}}",
+                indent(head)
+            ),
+        ),
+        (
+            "b",
+            "overlays/b/kustomization.yaml",
+            "kind: Kustomization\npatches: [{target: {name: 'w*'}, patch: {data: {e: e}}}]"
+                .to_owned(),
+        ),
+    ] {
+        files.extend(File::all(overlay, file, &text));
+    }
+    let own = "a: {values: {x: {tag: first}}, patches: [{target: {name: web}, patch: {data: {f: f}}}]}\nc:\n";
+    let own = parse(own);
+    let documents: Vec<_> = files
+        .iter()
+        .map(|file| (file.overlay.clone(), file.document()))
+        .collect();
+    let section = Overlays::section(Some(&own), &documents).expect("overlays");
+    assert_eq!(
+        section
+            .as_object()
+            .expect("a mapping")
+            .keys()
+            .collect::<Vec<_>>(),
+        ["a", "c", "b"]
+    );
+    for names in [&["a"][..], &["b"], &["c"], &["a", "b"], &["b", "a"], &[]] {
+        let of_files = fitted(Some(&own), &files, names);
+        assert_eq!(of_files, fitted(Some(&section), &[], names), "{names:?}");
+    }
+    let (object, fields) = fitted(Some(&section), &[], &["a", "b"]);
+    let data = "  a: of-b\n  f: f\n  c: 2\n  d: d\n  e: e\n";
+    assert!(object.ends_with(data), "{object}");
+    assert_eq!(
+        fields,
+        [
+            "data.a by b",
+            "data.f by a",
+            "data.c by a",
+            "data.d by a",
+            "data.e by b",
+            "data.b by b"
+        ]
+    );
+    assert_eq!(Overlays::section(None, &[]), None);
+}
+
+fn indent(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("    {line}\n")).collect();
+    lines.concat()
+}

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::assignment::{self, Assignment};
 use super::provenance::{Marks, Source, Trace};
-use super::read::Document;
+use super::read::{Document, marks};
 use super::{DEEPEST, Error, Problem, describe, did_you_mean};
 use crate::path::{Path, Segment};
 
@@ -85,6 +85,11 @@ impl Values {
         })
     }
 
+    /// Tells whether the design takes values.
+    pub fn is_declared(&self) -> bool {
+        self.declared.is_some()
+    }
+
     /// Returns the names of the values, with dots between their steps.
     pub fn names(&self) -> Vec<String> {
         self.declared.as_ref().map(names).unwrap_or_default()
@@ -98,7 +103,7 @@ impl Values {
         let source = |path: &Path| Source::Values {
             origin: document.origin(path),
         };
-        let marks = document.marks(document.value, &mut Path::root(), &source);
+        let marks = marks(document.value, &mut Path::root(), &source);
         let layer = Layer::read(document.value, marks).map_err(|error| vec![*error])?;
         check_layer(self.declared.as_ref(), &layer)?;
         self.layers.push(layer);

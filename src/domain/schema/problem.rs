@@ -119,6 +119,25 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Leaves out what the object has there, which must not be shown.
+    pub fn conceal(&mut self) {
+        match self {
+            Self::WrongType { found, .. }
+            | Self::NotAllowed { found, .. }
+            | Self::Pattern { found, .. }
+            | Self::Format { found, .. }
+            | Self::Range { found, .. }
+            | Self::Multiple { found, .. } => found.text = None,
+            Self::Duplicate { value, .. } => *value = None,
+            Self::UnknownField { .. }
+            | Self::Missing { .. }
+            | Self::Length { .. }
+            | Self::NoAlternative { .. }
+            | Self::Excluded
+            | Self::TooComplex => {}
+        }
+    }
+
     /// Returns a word for the kind of problem that stays the same between versions.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -544,3 +544,20 @@ fn an_error_in_one_patch_leaves_everything_as_it_was() {
     let errors = apply(&mut objects(&base), &both).map(drop);
     assert_eq!(errors.map_err(|errors| errors.len()), Err(3));
 }
+
+#[test]
+fn what_was_text_of_a_secret_is_listed_where_the_cluster_has_it() {
+    let head = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n";
+    let mut all = objects(&format!(
+        "{head}data: {{a: eA==}}\nstringData: {{b: two}}\n"
+    ));
+    let applied = overlay(&format!("{head}stringData: {{c: three}}\ntype: Opaque\n"))
+        .and_then(|overlays| overlays.apply(&mut all, &["o"], &Values::default()))
+        .expect("fits");
+    let scope = |_: &str, _: &str| Some(true);
+    let (set, _) = crate::resource::ResourceSet::from_manifests(all, &scope, Some("shop"));
+    let resource = set.iter().next().expect("one");
+    let fields = applied.provenance.fields(&resource.object).into_iter();
+    let fields: Vec<String> = fields.map(|(path, _)| path).collect();
+    assert_eq!(fields, ["type", "data.c"]);
+}

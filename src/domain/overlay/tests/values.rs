@@ -540,7 +540,7 @@ overlays:
     assert_eq!(
         run(&["x"], &[]),
         Err(vec![
-            "there is no overlay \"x\" [there are prod, staging]".to_owned()
+            "there is no overlay \"x\" [known are prod, staging]".to_owned()
         ])
     );
 }
