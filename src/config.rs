@@ -16,6 +16,7 @@ use std::{
 use serde_json::Value;
 use weft_domain::{
     duration,
+    overlay::Choice,
     path::{Path as FieldPath, Segment},
     yaml,
 };
@@ -167,6 +168,9 @@ pub struct NamedContext {
     pub server: Option<String>,
     /// Kubeconfig contexts.
     pub clusters: Vec<String>,
+    /// The overlays that designs get there, as `--overlay` takes them; `CONTEXT=NAME` is for one of
+    /// the clusters.
+    pub overlays: Vec<Choice>,
     /// The namespace.
     pub namespace: Option<String>,
     /// The environment.
@@ -175,6 +179,48 @@ pub struct NamedContext {
     pub token_file: Option<String>,
     /// The file that it stands in.
     pub file: PathBuf,
+}
+
+impl NamedContext {
+    /// The overlays that it chooses for kubeconfig contexts. They are for its own clusters; one
+    /// that names no clusters speaks of all.
+    pub fn overlays_for(&self, contexts: &[String]) -> Vec<Choice> {
+        let mut found = Vec::new();
+        for choice in &self.overlays {
+            if self.clusters.is_empty() {
+                found.push(choice.clone());
+                continue;
+            }
+            let clusters = self.clusters.iter().filter(|cluster| {
+                let context = choice.context.as_ref();
+                contexts.contains(cluster) && context.is_none_or(|context| context == *cluster)
+            });
+            found.extend(clusters.map(|cluster| Choice {
+                context: Some(cluster.clone()),
+                name: choice.name.clone(),
+            }));
+        }
+        found
+    }
+
+    /// Says what is wrong with its overlays.
+    ///
+    /// # Errors
+    /// When one is for a context that is none of the clusters.
+    pub fn check_overlays(&self) -> Result<()> {
+        for choice in &self.overlays {
+            let context = choice.context.as_ref();
+            if let Some(context) = context.filter(|context| !self.clusters.contains(context)) {
+                let clusters = self.clusters.iter().map(String::as_str);
+                return Err(Error::new(
+                    Code::Usage,
+                    format!("the overlay {choice} is for {context:?}, which is no cluster of the context"),
+                )
+                .did_you_mean(context, clusters));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The settings of a run.
@@ -635,19 +681,26 @@ impl<'a> Parsed<'a> {
                         context.token_file.is_some()
                     }
                     "clusters" => {
-                        let list = value.as_array().map(|items| {
-                            items
-                                .iter()
-                                .map(|i| i.as_str().map(str::to_owned))
-                                .collect::<Option<Vec<_>>>()
-                        });
-                        context.clusters = list.flatten().unwrap_or_default();
-                        !context.clusters.is_empty() || value.as_array().is_some_and(Vec::is_empty)
+                        let list = texts(value);
+                        let is_list = list.is_some();
+                        context.clusters = list.unwrap_or_default();
+                        is_list
+                    }
+                    "overlays" => {
+                        let list = texts(value);
+                        let is_list = list.is_some();
+                        let choices = list.unwrap_or_default().into_iter();
+                        let choices = choices.map(|text| text.parse::<Choice>());
+                        let choices = choices.collect::<Result<Vec<_>, _>>();
+                        context.overlays = choices.map_err(|problem| {
+                            self.fail(&FieldPath(at.clone()), problem.to_owned())
+                        })?;
+                        is_list
                     }
                     _ => {
                         return Err(self
                             .fail(&FieldPath(at), format!("a context has no key {field:?}"))
-                            .hint("a context holds server, token-file, clusters, namespace and environment"));
+                            .hint("a context holds server, token-file, clusters, overlays, namespace and environment"));
                     }
                 };
                 if !known {
@@ -657,10 +710,25 @@ impl<'a> Parsed<'a> {
                     ));
                 }
             }
+            context.check_overlays().map_err(|error| {
+                let mut at = here.clone();
+                at.push(Segment::Key("overlays".to_owned()));
+                let mut failed = self.fail(&FieldPath(at), error.message().to_owned());
+                for hint in error.own_hints() {
+                    failed = failed.hint(hint);
+                }
+                failed
+            })?;
             found.insert(name.clone(), context);
         }
         Ok(found)
     }
+}
+
+/// A list of texts.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array()?.iter();
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

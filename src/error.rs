@@ -141,6 +141,16 @@ impl Error {
         self
     }
 
+    /// Adds the context to this error and its siblings, where none is known yet.
+    #[must_use]
+    pub fn of_context(mut self, context: &str) -> Self {
+        let known = &mut self.0.place.context;
+        known.get_or_insert_with(|| context.to_owned());
+        let more = std::mem::take(&mut self.0.more).into_iter();
+        self.0.more = more.map(|error| error.of_context(context)).collect();
+        self
+    }
+
     /// Adds a cause, outermost first.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
@@ -271,6 +281,11 @@ impl Error {
         } else {
             self.0.hints.iter().map(String::as_str).collect()
         }
+    }
+
+    /// What to type next, as far as it is the error's own and not the code's.
+    pub fn own_hints(&self) -> &[String] {
+        &self.0.hints
     }
 
     /// The other errors of the same run.

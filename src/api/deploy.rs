@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use weft_domain::plan;
 
 use super::{
-    design::{DeployResult, Reference, Schemas},
+    design::{DeployResult, Fitting, Reference, Schemas},
     endpoints,
     operation::Started,
 };
@@ -15,11 +15,15 @@ use super::{
 /// What a cluster shall look like afterwards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a request")]
 pub enum Goal {
     /// As a design says.
     Design {
         /// Which one.
         design: Reference,
+        /// How it is fitted to each context.
+        #[serde(default)]
+        fitting: Fitting,
         /// Where schemas come from.
         #[serde(default)]
         schemas: Schemas,
@@ -331,6 +335,9 @@ pub struct RevisionSummary {
     pub resources: usize,
     /// What made it.
     pub cause: String,
+    /// The overlays that were laid over the design, in their order.
+    #[serde(default)]
+    pub overlays: Vec<String>,
 }
 
 /// The revisions of a set, newest first.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     StreamRequest,
     deploy::Target,
-    design::{DesignDiff, Reference},
+    design::{DesignDiff, Fitting, Reference},
     endpoints,
     operation::Started,
 };
@@ -17,6 +17,9 @@ use crate::error::Error;
 pub struct DiffDeployed {
     /// The design.
     pub design: Reference,
+    /// How it is fitted to each cluster.
+    #[serde(default)]
+    pub fitting: Fitting,
     /// Which clusters.
     #[serde(default)]
     pub target: Target,

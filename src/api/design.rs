@@ -1,13 +1,19 @@
 //! The wire of `design`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
-use weft_domain::source::Bundle;
+use weft_domain::{
+    overlay::Source,
+    source::{Bundle, SourceFile, TextLimits},
+};
 
 use super::{endpoints, operation::Started};
 
 pub use weft_domain::{
     check::Finding,
     diff::{FieldChange, ResourceChange},
+    overlay::Choice,
     ownership::FieldDrift,
     plan::{Action, Summary, Wait},
     readiness::{EventLine, PodProblem},
@@ -27,6 +33,123 @@ pub enum Reference {
     },
     /// One that the caller has read from its own machine.
     Inline(Bundle),
+}
+
+/// How a design is fitted to where it goes: which of its overlays are laid over it, and what is given
+/// for its values.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fitting {
+    /// The overlays, in the order in which they are applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<Choice>,
+    /// Files of values, read by the caller; later ones win.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<SourceFile>,
+    /// Single values, `PATH=VALUE`, which win over files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
+    /// Single values that are taken as texts, which win over the others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_string: Vec<String>,
+    /// The limits of the files of values.
+    pub limits: TextLimits,
+}
+
+impl Fitting {
+    /// Tells whether the design is meant as it is written.
+    pub fn is_empty(&self) -> bool {
+        self.overlays.is_empty()
+            && self.values.is_empty()
+            && self.set.is_empty()
+            && self.set_string.is_empty()
+    }
+
+    /// Leaves out what is for other contexts.
+    #[must_use]
+    pub fn of_context(self, context: &str) -> Self {
+        let names = self.overlays_of(context).into_iter();
+        let choice = |name| Choice {
+            context: None,
+            name,
+        };
+        Self {
+            overlays: names.map(choice).collect(),
+            ..self
+        }
+    }
+
+    /// Returns the names of the overlays for a kubeconfig context, each once.
+    pub fn overlays_of(&self, context: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for choice in &self.overlays {
+            let is_meant = choice
+                .context
+                .as_deref()
+                .is_none_or(|meant| meant == context);
+            if is_meant && !names.contains(&choice.name) {
+                names.push(choice.name.clone());
+            }
+        }
+        names
+    }
+}
+
+/// Without the values, which may be secrets.
+impl fmt::Debug for Fitting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fitting")
+            .field("overlays", &self.overlays)
+            .field("values", &self.values.len())
+            .field("set", &(self.set.len() + self.set_string.len()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A field that is not as the design says, and what set or removed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldSource {
+    /// The place in the object, such as `spec.template.spec.containers[name=web].image`.
+    pub path: String,
+    /// The overlay, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+    /// The name of the value, if it was `--set`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The file that says so; what is stored has its name and version here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in the file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+impl FieldSource {
+    /// Says that something set the field at a path.
+    pub fn new(path: String, source: &Source) -> Self {
+        let origin = source.origin();
+        Self {
+            path,
+            overlay: source.overlay().map(str::to_owned),
+            value: match source {
+                Source::Set { name } => Some(name.to_string()),
+                Source::Overlay { .. } | Source::Values { .. } => None,
+            },
+            file: origin.map(|origin| origin.file.to_string()),
+            line: origin.and_then(|origin| origin.line),
+        }
+    }
+
+    /// Returns what set it, in few words: `overlay staging`, `--set image.tag` or `values prod.yaml`.
+    pub fn by(&self) -> String {
+        match (&self.overlay, &self.value, &self.file) {
+            (Some(overlay), ..) => format!("overlay {overlay}"),
+            (None, Some(value), _) => format!("--set {value}"),
+            (None, None, file) => format!("values {}", file.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// A stored design, as lists show it.
@@ -248,6 +371,9 @@ pub struct Schemas {
 pub struct ValidateDesign {
     /// Which one.
     pub design: Reference,
+    /// How it is fitted.
+    #[serde(default)]
+    pub fitting: Fitting,
     /// The namespace of resources that name none; `default` unless given.
     #[serde(default)]
     pub namespace: Option<String>,
@@ -284,6 +410,9 @@ pub struct ValidationReport {
 pub struct PlanDesign {
     /// Which design.
     pub design: Reference,
+    /// How it is fitted, by context.
+    #[serde(default)]
+    pub fitting: Fitting,
     /// The namespace of resources that name none; `default` unless given.
     #[serde(default)]
     pub namespace: Option<String>,
@@ -442,6 +571,9 @@ pub struct PlannedResource {
     /// The fields that change; values of Secrets are masked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldDrift>,
+    /// The fields that overlays and values have set, in the order of the object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_by: Vec<FieldSource>,
     /// Whether the API server could not be asked, because the namespace or kind comes with the design.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_checked_by_server: bool,
@@ -453,6 +585,9 @@ pub struct PlannedResource {
 pub struct RenderDesign {
     /// Which design.
     pub design: Reference,
+    /// How it is fitted.
+    #[serde(default)]
+    pub fitting: Fitting,
     /// Into which form.
     pub form: ExportForm,
     /// Values of Secrets in plain text instead of masked.
@@ -510,6 +645,9 @@ pub struct DiffDesigns {
     pub from: Reference,
     /// The newer one.
     pub to: Reference,
+    /// How both are fitted; as they are written where it is empty.
+    #[serde(default)]
+    pub fitting: Fitting,
 }
 
 /// How two designs differ; values of Secrets are masked.

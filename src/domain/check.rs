@@ -133,6 +133,8 @@ rules! {
     WrongType = "wrong-type", Error;
     /// A value of the right type that the schema refuses.
     InvalidValue = "invalid-value", Error;
+    /// A placeholder that stays, with nearly the name of a value.
+    UnknownPlaceholder = "unknown-placeholder", Warning;
 }
 
 impl Rule {
@@ -275,6 +277,14 @@ impl Finding {
         self.line = origin.line;
         self.origin = Some(origin.clone());
         self
+    }
+
+    /// Says which other place is at fault than where the object was read: that of an overlay.
+    pub fn set_at(&mut self, origin: &Origin) {
+        self.file = Some(origin.file.as_ref().to_owned());
+        self.line = origin.line;
+        self.column = None;
+        self.origin = None;
     }
 
     /// Says where in the object it is, by keys.

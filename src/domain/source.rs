@@ -456,6 +456,12 @@ pub struct Bundle {
     pub form: Form,
     /// The files in a fixed order. Of a compose project the compose file is first, followed by those it refers to.
     pub files: Vec<SourceFile>,
+    /// The files of overlays, each `overlays/NAME/…`; those that are called `values.yaml` hold values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<SourceFile>,
+    /// The file that declares the values of the design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<SourceFile>,
     /// What was left out and why, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -475,6 +481,26 @@ pub struct TextLimits {
     pub nodes: Option<usize>,
     /// Documents of one input.
     pub documents: Option<usize>,
+}
+
+/// The folder of overlays in the folder of a design.
+const OVERLAYS: &str = "overlays/";
+
+/// Reports whether a file of a folder belongs to overlays, by its path in the folder.
+pub fn is_in_overlays(path: &str) -> bool {
+    path.starts_with(OVERLAYS)
+}
+
+/// Returns the name of the overlay that a file of a folder belongs to, by its path in the folder.
+pub fn overlay_of(path: &str) -> Option<&str> {
+    let (name, _) = path.strip_prefix(OVERLAYS)?.split_once('/')?;
+    Some(name)
+}
+
+/// Reports whether a file at the top of a folder declares the values of its design, unless it is an
+/// object.
+pub fn is_values(path: &str) -> bool {
+    matches!(path, "values.yaml" | "values.yml" | "values.json")
 }
 
 impl TextLimits {
@@ -1203,6 +1229,8 @@ mod tests {
                 path: "shop.yaml".into(),
                 text: "a: 1\n".into(),
             }],
+            overlays: Vec::new(),
+            values: None,
             notes: Vec::new(),
             limits: TextLimits::default(),
         };

@@ -309,6 +309,14 @@ codes! {
         "The chart or kustomization could not be rendered; the cause is what the program said.",
         "run it by hand: helm template NAME CHART, or kubectl kustomize FOLDER",
         "helm template shop ./chart";
+    140 BadOverlay Input: "an overlay is malformed or doesn't fit the design",
+        "A patch can't be read, or says something of an object that it isn't so. Nothing is applied then, and all that is wrong is listed with its line.",
+        "compare the patch with the objects: weftctl design render NAME",
+        "overlays/staging/web.yaml";
+    141 BadValues Input: "values don't fit the design",
+        "A design names its values, with defaults, in its section values or in values.yaml beside its manifests; only these can be given, and in the same shape.",
+        "give the names and shapes that the design has",
+        "weftctl design render shop --values staging.yaml";
 
     200 DesignNotFound NotFound: "no such design",
         "No stored design has this name, id, or beginning of an id.",
@@ -331,6 +339,14 @@ codes! {
         "Between reading the store and writing to it, another import took the version or the id, with other content. Nothing was changed.",
         "run the command again: it then gets the next version",
         "weftctl design import shop.yaml";
+    205 OverlayNotFound NotFound: "no such overlay",
+        "The design has no overlay of this name, neither in its section overlays nor in the folder overlays/NAME.",
+        "see what the design has: weftctl design view NAME -o yaml",
+        "weftctl design render shop --overlay staging";
+    206 ValueMissing Usage: "a value is not given",
+        "The design leaves this value open: it is null in the section values, so it must be given.",
+        "give it with --set NAME=VALUE, or in a file with --values FILE",
+        "weftctl design render shop --set image.tag=1.4.2";
 
     300 StoreFailed Failure: "the store could not be used",
         "Opening, reading or writing the database failed; nothing was changed.",

@@ -2,7 +2,7 @@
 
 use weft_domain::{
     check::{Finding, Rule},
-    compose, design, export, model, yaml,
+    compose, design, export, model, overlay, yaml,
 };
 
 use super::{Code, Error, Place};
@@ -295,6 +295,48 @@ impl From<design::Error> for Error {
         match error.path() {
             Some(path) => mapped.at(Place::object(path.to_string())),
             None => mapped,
+        }
+    }
+}
+
+impl From<overlay::Error> for Error {
+    fn from(error: overlay::Error) -> Self {
+        use overlay::Problem;
+        let is_typed = error.origin.is_none();
+        let code = match &error.problem {
+            Problem::UnknownOverlay { .. } => Code::OverlayNotFound,
+            Problem::MissingValue { .. } => Code::ValueMissing,
+            Problem::Limit { .. } => Code::OverLimit,
+            Problem::Assignment { .. } => Code::Usage,
+            Problem::NoValues | Problem::UndeclaredValue { .. } | Problem::ValueShape { .. }
+                if is_typed =>
+            {
+                Code::Usage
+            }
+            Problem::NoValues
+            | Problem::UndeclaredValue { .. }
+            | Problem::ValueShape { .. }
+            | Problem::NotText { .. } => Code::BadValues,
+            _ => Code::BadOverlay,
+        };
+        let message = match &error.overlay {
+            Some(overlay) => format!("overlay {overlay}: {}", error.problem),
+            None => error.problem.to_string(),
+        };
+        let path = (!error.path.is_root()).then(|| error.path.to_string());
+        let object: Vec<String> = error.target.into_iter().chain(path).collect();
+        let mapped = Self::new(code, message).at(Place {
+            file: error.origin.as_ref().map(|origin| origin.file.to_string()),
+            line: error.origin.and_then(|origin| origin.line),
+            object: (!object.is_empty()).then(|| object.join(", ")),
+            ..Place::default()
+        });
+        match (error.hint, &error.problem) {
+            (Some(hint), _) => mapped.hint(hint),
+            (None, Problem::NoValues) => mapped.hint(
+                "name its values, with defaults, in a section values, or in values.yaml in its folder",
+            ),
+            (None, _) => mapped,
         }
     }
 }

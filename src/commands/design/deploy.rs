@@ -12,12 +12,12 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
-        design::{Action, Blocker, DeployResult, EventLine, PlanDesign, Planned},
+        design::{Action, Blocker, DeployResult, EventLine, FieldSource, PlanDesign, Planned},
     },
     commands::Outcome,
     context::Context,
     error::{Code, Error, Result},
-    output::{Column, Human, Table, View},
+    output::{Column, Human, Table, View, human::list},
 };
 
 /// Deploy a design: write what differs, and nothing else.
@@ -25,6 +25,9 @@ use crate::{
 /// Each design is a set of objects of its own in the cluster, with an inventory, a field manager and
 /// revisions to go back to. --dry-run=client needs no cluster: it checks the design, orders what
 /// would be written, and says what would be waited for; --dry-run=server asks the API server, too.
+///
+/// --overlay and --values fit the design to its clusters, --overlay CONTEXT=NAME to one of them; a
+/// named context chooses overlays for its clusters. -o wide and JSON say what set which field.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design deploy shop.yaml --dry-run=client\n  weftctl design deploy shop.yaml --dry-run=client -o json"
@@ -132,6 +135,7 @@ impl View for DeployResult {
             vec![
                 Column::new("WAITS FOR"),
                 Column::new("BECAUSE").wide(),
+                Column::new("SET BY").wide(),
                 if offline {
                     Column::new("REASON").wide()
                 } else {
@@ -162,7 +166,11 @@ impl View for DeployResult {
                 let (waits, because): (Vec<_>, Vec<_>) = waits
                     .map(|wait| (format!("{} {}", wait.on, wait.until), wait.why.to_string()))
                     .unzip();
-                cells.extend([waits.join(", "), because.join(", ")]);
+                cells.extend([
+                    waits.join(", "),
+                    because.join(", "),
+                    set_by(&resource.set_by),
+                ]);
             } else {
                 let ready = match (resource.action, resource.ready) {
                     (Action::Pruned | Action::Released, _) => "",
@@ -239,17 +247,36 @@ fn blockers(blockers: &[Blocker]) -> Table {
     table
 }
 
+/// What overlays and values have set: each with its fields, of which only a few are named.
+fn set_by(fields: &[FieldSource]) -> String {
+    const SHOWN: usize = 4;
+    let mut all: Vec<(String, Vec<&str>)> = Vec::new();
+    for field in fields {
+        let by = field.by();
+        match all.iter_mut().find(|(known, _)| *known == by) {
+            Some((_, paths)) => paths.push(&field.path),
+            None => all.push((by, vec![&field.path])),
+        }
+    }
+    let all = all.into_iter();
+    let all = all.map(|(by, paths)| format!("{by}: {}", list(&paths, SHOWN)));
+    all.collect::<Vec<_>>().join("; ")
+}
+
 impl Deploy {
     /// Plans offline, or has it done.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let contexts = self.target.known(cx)?;
         let design = self.design.resolve(cx).await?;
+        let fitting = self.design.fitting(cx, &design, Some(&contexts)).await?;
         let schemas = self.schemas.load(cx, &self.design, None).await?;
         let namespace = self.design.namespace(cx);
         if self.dry_run.as_deref() == Some("client") {
             let request = PlanDesign {
                 design,
+                fitting,
                 namespace,
-                contexts: self.target.known(cx)?,
+                contexts,
                 schemas,
             };
             let plan = cx.client().await?.hand_over(request).await?;
@@ -262,7 +289,12 @@ impl Deploy {
             ..self.run.options(self.write.options())
         };
         let target = self.target.target(cx, namespace)?;
-        let mut request = DeployDesign::new(Goal::Design { design, schemas }, target, options);
+        let goal = Goal::Design {
+            design,
+            fitting,
+            schemas,
+        };
+        let mut request = DeployDesign::new(goal, target, options);
         request.field_manager = self.field_manager;
         if let Some(file) = &self.plan {
             saved(file)?.apply(&mut request);

@@ -6,13 +6,13 @@ use weft_domain::{diff::Action, ownership::Owner, plan};
 
 use super::{
     cluster::TargetArgs,
-    source::{SourceArgs, stored_name},
+    source::{OverlayArgs, SourceArgs, stored_name},
 };
 use crate::{
     api::{
         deploy::Target,
         deployed::{DiffDeployed, DiffRevisions},
-        design::{DesignChange, DesignDiff, DiffDesigns, FieldChange, Reference},
+        design::{DesignChange, DesignDiff, DiffDesigns, FieldChange, Fitting, Reference},
     },
     commands::{Outcome, completion},
     context::Context,
@@ -28,6 +28,9 @@ use crate::{
 /// design (--revision) by its name alone. Each side is a stored name or id, or a path. With -f a side
 /// is a path whatever it looks like; sides given so come after the others. Source options hold for
 /// every side that is read.
+///
+/// Two designs are compared as they are written, their values and overlays among it; with --overlay,
+/// --values or --set, and with a cluster, they are compared as they would be deployed.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design diff settings.yaml --context sandbox\n  weftctl design diff shop --version 0.0.1..0.0.2\n  weftctl design diff settings --revision 1 --context sandbox\n  weftctl design diff shop -f shop.yaml"
@@ -53,6 +56,8 @@ pub(super) struct Diff {
     prune: bool,
     #[command(flatten)]
     source: SourceArgs,
+    #[command(flatten)]
+    overlays: OverlayArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -177,9 +182,12 @@ impl Diff {
         } else {
             match self.sides()[..] {
                 [one] => {
+                    let (design, target) = (self.side(cx, one).await?, self.target(cx)?);
+                    let contexts = Some(&target.contexts[..]);
                     let request = DiffDeployed {
-                        design: self.side(cx, one).await?,
-                        target: self.target(cx)?,
+                        fitting: self.fitting(cx, &[&design], contexts).await?,
+                        design,
+                        target,
                         prune: self.prune,
                     };
                     cx.run(&request).await?
@@ -204,8 +212,20 @@ impl Diff {
 
     /// Compares two designs.
     async fn designs(&self, cx: &Context, from: Reference, to: Reference) -> Result<DesignDiff> {
-        let request = DiffDesigns { from, to };
+        let fitting = self.fitting(cx, &[&from, &to], None).await?;
+        let request = DiffDesigns { from, to, fitting };
         cx.client().await?.hand_over(request).await
+    }
+
+    /// How designs are fitted to clusters; without contexts no cluster is meant.
+    async fn fitting(
+        &self,
+        cx: &Context,
+        designs: &[&Reference],
+        contexts: Option<&[String]>,
+    ) -> Result<Fitting> {
+        let source = &self.source;
+        self.overlays.fitting(cx, source, designs, contexts).await
     }
 
     /// Compares two revisions of a deployed design.

@@ -31,6 +31,7 @@ impl View for RevisionList {
             Column::new("CREATED"),
             Column::new("CAUSE"),
             Column::new("CONTEXT").wide(),
+            Column::new("OVERLAYS").wide(),
         ]);
         for revision in &self.items {
             table.row([
@@ -41,6 +42,7 @@ impl View for RevisionList {
                 revision.created_at.clone(),
                 revision.cause.clone(),
                 revision.context.clone(),
+                revision.overlays.join(","),
             ]);
         }
         Human::Table(table)

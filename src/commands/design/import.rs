@@ -14,6 +14,10 @@ use weft_domain::source::Form;
 ///
 /// The form is recognised by its content. A design of the same name gets a new version; what
 /// says the same as the newest version is left alone.
+///
+/// Values and overlays are kept, not applied: the sections values and overlays of a design, or
+/// values.yaml and the files overlays/NAME/*.yaml of a folder, which become these sections. They are
+/// chosen when the design is used. Only a chart is rendered with --values and --set here.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design import shop.yaml\n  weftctl design import ./manifests --name platform\n  cat shop.yaml | weftctl design import - --name piped"
@@ -76,6 +80,7 @@ impl Import {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let argument = self.source.or(self.file).unwrap_or_default();
         let source = self.options.load(cx, &argument).await?;
+        self.options.refuse_values(&source)?;
         if let Some(wanted) = self.source_type.filter(|wanted| *wanted != source.form) {
             let (wanted, found) = (wanted.name(), source.form.name());
             let message = format!("the source is a {found}, not a {wanted}");

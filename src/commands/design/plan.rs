@@ -47,8 +47,11 @@ pub(super) struct Plan {
 impl Plan {
     /// Looks at the clusters.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let target = self.target.target(cx, self.design.namespace(cx))?;
         let design = self.design.resolve(cx).await?;
+        let contexts = Some(target.contexts.as_slice());
         let goal = Goal::Design {
+            fitting: self.design.fitting(cx, &design, contexts).await?,
             design,
             schemas: self.schemas.load(cx, &self.design, None).await?,
         };
@@ -59,7 +62,6 @@ impl Plan {
             force_conflicts: self.force_conflicts,
             ..DeployOptions::default()
         };
-        let target = self.target.target(cx, self.design.namespace(cx))?;
         let mut request = DeployDesign::new(goal, target, options);
         request.mode = Mode::Plan;
         request.field_manager = self.field_manager;

@@ -11,7 +11,8 @@ use crate::{
     output::{Human, View},
 };
 
-/// Print the Kubernetes manifests of a design.
+/// Print the Kubernetes manifests of a design: with its values filled in, and with the overlays that
+/// --overlay names.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design render shop.yaml\n  weftctl design render shop -o json"
@@ -64,8 +65,10 @@ impl View for Rendered {
 impl Render {
     /// Asks for the manifests.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let design = self.design.resolve(cx).await?;
         let request = RenderDesign {
-            design: self.design.resolve(cx).await?,
+            fitting: self.design.fitting(cx, &design, None).await?,
+            design,
             form: ExportForm::Manifest,
             include_secrets: self.include_secrets,
         };

@@ -3,13 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_domain::source::{Bundle, Source, TextLimits, looks_like_path};
+use weft_domain::{
+    overlay::Choice,
+    source::{Bundle, Form, Source, TextLimits, looks_like_path},
+};
 
 use crate::{
-    api::design::{Reference, Schemas},
+    api::design::{Fitting, Reference, Schemas},
     commands::completion,
     context::Context,
-    error::{Code, Error, Result},
+    error::{Code, Error, Place, Result},
     output::Progress,
     service::{model, source},
 };
@@ -21,12 +24,19 @@ pub(crate) struct SourceArgs {
     /// The namespace that charts are rendered for, and of resources that name none
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
-    /// A values file for a chart; may be repeated
+    /// A file with values of the design or chart; may be repeated
+    ///
+    /// Later files win over earlier ones.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     values: Vec<PathBuf>,
-    /// A value for a chart; may be repeated
+    /// A value of the design or chart; may be repeated
+    ///
+    /// It wins over those of files. What is typed is seen by others: secrets belong into files.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// A value that is always taken as text; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", hide_short_help = true)]
+    set_string: Vec<String>,
     /// The repository of a chart that is named without one
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
@@ -114,12 +124,49 @@ impl SourceArgs {
         Ok(bundle)
     }
 
+    /// Refuses values for what is taken as it is written.
+    ///
+    /// # Errors
+    /// When some are given, and it is no chart.
+    pub(crate) fn refuse_values(&self, source: &Bundle) -> Result<()> {
+        let given = [
+            (!self.values.is_empty(), "--values"),
+            (!self.set.is_empty(), "--set"),
+            (!self.set_string.is_empty(), "--set-string"),
+        ];
+        let given = given.into_iter().find(|(is_given, _)| *is_given);
+        match given {
+            Some((_, flag)) if source.form != Form::Chart => Err(Error::new(
+                Code::Usage,
+                format!("{flag} is for a chart here: a design keeps its values open"),
+            )
+            .at(Place::file(source.origin.clone(), None))
+            .hint(format!(
+                "give it when the design is used: weftctl design render NAME {flag} …"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads what is given for the values of a design.
+    async fn values(&self, cx: &Context) -> Result<Fitting> {
+        let read = source::load_values(&self.values, &self.options(cx), cx.cancel.clone()).await;
+        Ok(Fitting {
+            overlays: Vec::new(),
+            values: read.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?,
+            set: self.set.clone(),
+            set_string: self.set_string.clone(),
+            limits: self.texts(),
+        })
+    }
+
     /// How files, archives and charts are read.
     fn options(&self, cx: &Context) -> source::Options {
         let defaults = source::Limits::default();
         source::Options {
             values: self.values.clone(),
             set: self.set.clone(),
+            set_string: self.set_string.clone(),
             repo: self.repo.clone(),
             release: self.release_name.clone(),
             version: self.chart_version.clone(),
@@ -160,9 +207,85 @@ pub(super) fn stored_name(argument: &str) -> Option<&str> {
     (!looks_like_path(name) && !Path::new(argument).exists()).then_some(name)
 }
 
-/// The design that a command is about.
+/// Which overlays are laid over designs.
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Source options")]
+pub(crate) struct OverlayArgs {
+    /// An overlay of the design; may be repeated
+    ///
+    /// They are applied in their order, CONTEXT=NAME for one kubeconfig context only.
+    #[arg(long, value_name = "[CONTEXT=]NAME", value_parser = clap::value_parser!(Choice))]
+    overlay: Vec<Choice>,
+}
+
+impl OverlayArgs {
+    /// The chosen overlays: those of the flags, else those of the named context in use. Where no
+    /// cluster is meant there are no contexts, and only flags count.
+    fn choose(&self, cx: &Context, contexts: Option<&[String]>) -> Result<Vec<Choice>> {
+        if self.overlay.is_empty() {
+            let entry = cx.config.current_context();
+            return Ok(match (contexts, entry) {
+                (Some(contexts), Some((_, entry))) => entry.overlays_for(contexts),
+                _ => Vec::new(),
+            });
+        }
+        let refuse = |choice: &Choice, why: &str| {
+            Error::new(Code::Usage, format!("--overlay {choice}: {why}"))
+        };
+        let errors = self.overlay.iter().filter_map(|choice| {
+            let context = choice.context.as_ref()?;
+            match contexts {
+                None => Some(
+                    refuse(choice, "no context is meant here")
+                        .hint(format!("give the overlay alone: --overlay {}", choice.name)),
+                ),
+                Some([]) => Some(
+                    refuse(choice, "it is for a context that isn't named")
+                        .hint(format!("name it: --context {context}")),
+                ),
+                Some(all) if !all.contains(context) => {
+                    let meant = all.iter().map(String::as_str);
+                    Some(
+                        refuse(choice, "the run is not for this context")
+                            .did_you_mean(context, meant)
+                            .hint(format!("it is for {}", all.join(", "))),
+                    )
+                }
+                Some(_) => None,
+            }
+        });
+        match Error::all(errors) {
+            Some(error) => Err(error),
+            None => Ok(self.overlay.clone()),
+        }
+    }
+
+    /// How designs are fitted; values are left to charts where there is nothing else.
+    pub(super) async fn fitting(
+        &self,
+        cx: &Context,
+        source: &SourceArgs,
+        designs: &[&Reference],
+        contexts: Option<&[String]>,
+    ) -> Result<Fitting> {
+        let overlays = self.choose(cx, contexts)?;
+        let is_chart = |design: &&Reference| matches!(design, Reference::Inline(bundle) if bundle.form == Form::Chart);
+        if designs.iter().all(is_chart) {
+            return Ok(Fitting {
+                overlays,
+                ..Fitting::default()
+            });
+        }
+        Ok(Fitting {
+            overlays,
+            ..source.values(cx).await?
+        })
+    }
+}
+
+/// The argument that names a design.
 #[derive(clap::Args, Debug)]
-pub(crate) struct DesignArgs {
+pub(crate) struct ReferenceArgs {
     /// A stored name or id, or a path: what has a slash or a file extension, or is -
     #[arg(required_unless_present = "file", add = completion::designs())]
     design: Option<String>,
@@ -176,17 +299,12 @@ pub(crate) struct DesignArgs {
     source: SourceArgs,
 }
 
-impl DesignArgs {
-    /// The namespace of resources that name none.
-    pub(crate) fn namespace(&self, cx: &Context) -> Option<String> {
-        self.source.namespace(cx)
-    }
-
+impl ReferenceArgs {
     /// The reference: by name for stored ones, read here otherwise.
     ///
     /// # Errors
     /// When a path can't be read.
-    pub(crate) async fn resolve(&self, cx: &Context) -> Result<Reference> {
+    async fn resolve(&self, cx: &Context) -> Result<Reference> {
         if let Some(file) = &self.file {
             return Ok(Reference::Inline(self.source.load(cx, file).await?));
         }
@@ -204,6 +322,57 @@ impl DesignArgs {
             ));
         }
         Ok(Reference::Inline(self.source.load(cx, &name).await?))
+    }
+
+    /// The reference of a design that is taken as it is written.
+    ///
+    /// # Errors
+    /// When a path can't be read, or values are given for what is no chart.
+    pub(crate) async fn resolve_plain(&self, cx: &Context) -> Result<Reference> {
+        let reference = self.resolve(cx).await?;
+        if let Reference::Inline(bundle) = &reference {
+            self.source.refuse_values(bundle)?;
+        }
+        Ok(reference)
+    }
+}
+
+/// The design that a command is about, and how it is fitted.
+#[derive(clap::Args, Debug)]
+pub(crate) struct DesignArgs {
+    #[command(flatten)]
+    reference: ReferenceArgs,
+    #[command(flatten)]
+    overlays: OverlayArgs,
+}
+
+impl DesignArgs {
+    /// The namespace of resources that name none.
+    pub(crate) fn namespace(&self, cx: &Context) -> Option<String> {
+        self.reference.source.namespace(cx)
+    }
+
+    /// The reference: by name for stored ones, read here otherwise.
+    ///
+    /// # Errors
+    /// When a path can't be read.
+    pub(crate) async fn resolve(&self, cx: &Context) -> Result<Reference> {
+        self.reference.resolve(cx).await
+    }
+
+    /// How the design is fitted to contexts, of which none stands for the current one; without
+    /// contexts no cluster is meant.
+    ///
+    /// # Errors
+    /// When an overlay is for another context, or a file of values can't be read.
+    pub(crate) async fn fitting(
+        &self,
+        cx: &Context,
+        design: &Reference,
+        contexts: Option<&[String]>,
+    ) -> Result<Fitting> {
+        let source = &self.reference.source;
+        self.overlays.fitting(cx, source, &[design], contexts).await
     }
 }
 
@@ -227,7 +396,8 @@ impl SchemaArgs {
         design: &DesignArgs,
         cluster: Option<&ClusterArgs>,
     ) -> Result<Schemas> {
-        let (options, texts) = (design.source.options(cx), design.source.texts());
+        let source = &design.reference.source;
+        let (options, texts) = (source.options(cx), source.texts());
         let loaded =
             source::load_schemas(&self.schema_dir, &options, texts, cx.cancel.clone()).await;
         let mut schemas =

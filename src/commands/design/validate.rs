@@ -60,8 +60,17 @@ impl View for ValidationReport {
 impl Validate {
     /// Asks for the findings.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let design = self.design.resolve(cx).await?;
+        let contexts = self.cluster.contexts(cx);
         let request = ValidateDesign {
-            design: self.design.resolve(cx).await?,
+            fitting: match contexts.as_slice() {
+                [] => self.design.fitting(cx, &design, None).await?,
+                [context, ..] => {
+                    let fitting = self.design.fitting(cx, &design, Some(&contexts)).await?;
+                    fitting.of_context(context)
+                }
+            },
+            design,
             namespace: self.design.namespace(cx),
             schemas: self
                 .schemas

@@ -1,6 +1,6 @@
 //! `design view`
 
-use super::source::DesignArgs;
+use super::source::ReferenceArgs;
 use crate::{
     api::design::{DesignView, InspectDesign, Reference, ViewDesign},
     commands::Outcome,
@@ -9,14 +9,15 @@ use crate::{
     output::{Column, Human, Table, View},
 };
 
-/// Show a design; values of Secrets are masked.
+/// Show a design as it is written, with its values and overlays as sections; values of Secrets are
+/// masked.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design view shop\n  weftctl design view shop --version 0.0.1 -o yaml\n  weftctl design view shop.yaml"
 )]
 pub(super) struct ViewOne {
     #[command(flatten)]
-    design: DesignArgs,
+    design: ReferenceArgs,
 }
 
 impl View for DesignView {
@@ -67,7 +68,7 @@ impl ViewOne {
     /// Asks for it.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let client = cx.client().await?;
-        let view = match self.design.resolve(cx).await? {
+        let view = match self.design.resolve_plain(cx).await? {
             Reference::Stored {
                 name: design,
                 version,

@@ -27,6 +27,7 @@ use crate::{
 pub fn diff(services: &Services, request: DiffDeployed) -> Started<DesignDiff> {
     let goal = Goal::Design {
         design: request.design,
+        fitting: request.fitting,
         schemas: Schemas::default(),
     };
     let options = DeployOptions {

@@ -37,20 +37,21 @@ use tokio::time::Instant;
 use weft_domain::{
     check::Rule,
     inventory::{Outcome, Parent},
+    overlay::Provenance,
     plan::{self, Action, Plan, Refusal, Step},
-    resource::{ResourceSet, is_built_in_group},
+    resource::{Resource, ResourceSet, is_built_in_group},
 };
 
 use self::{perform::Run, ready::Known, site::Site};
 use super::{
     Services,
-    design::{Judged, read},
+    design::{Judged, read, set_by},
     operation::{self, Handle},
 };
 use crate::{
     api::{
         deploy::{DeployDesign, Goal, Mode},
-        design::{DeployResult, Planned, PlannedResource, Schemas},
+        design::{DeployResult, FieldSource, Planned, PlannedResource, Schemas},
         operation::Started,
     },
     error::{Code, Error, Place, Result},
@@ -72,9 +73,11 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
     }
     let request = Arc::new(request);
     let source = Arc::new(match &request.goal {
-        Goal::Design { design, .. } => {
+        Goal::Design {
+            design, fitting, ..
+        } => {
             handle.step("reading the design".to_owned());
-            Some(read::manifests(&services, design.clone()).await?)
+            Some(read::read(&services, design.clone(), fitting).await?)
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     });
@@ -152,25 +155,40 @@ pub(super) struct Wanted {
     pub(super) findings: Vec<weft_domain::check::Finding>,
     /// What was left out.
     pub(super) notes: Vec<String>,
+    /// The overlays that were laid over the design.
+    pub(super) overlays: Vec<String>,
+    /// What they and values have set.
+    pub(super) provenance: Provenance,
 }
 
 async fn on_one(
     services: &Services,
     request: &DeployDesign,
-    source: Option<&read::Manifests>,
+    source: Option<&read::Read>,
     context: Option<String>,
     handle: &Handle,
 ) -> Result<DeployResult> {
     let name = match source {
-        Some(manifests) => manifests.name.clone(),
+        Some(source) => source.name().to_owned(),
         None => request.goal.subject(),
     };
     let begun = Instant::now();
     let mut site = Site::open(services, request, context, &name, handle).await?;
     handle.check()?;
     let wanted = match (&request.goal, source) {
-        (Goal::Design { schemas, .. }, Some(manifests)) => {
-            judge(&site, manifests.clone(), schemas.clone())?
+        (
+            Goal::Design {
+                schemas, fitting, ..
+            },
+            Some(source),
+        ) => {
+            let overlays = fitting.overlays_of(site.context());
+            let fitted = source.clone().fitted(&overlays);
+            let fitted = fitted.map_err(|error| error.of_context(site.context()))?;
+            Wanted {
+                overlays,
+                ..judge(&site, fitted.into_manifests()?, schemas.clone())?
+            }
         }
         (Goal::Revision { number, .. }, _) => record::wanted(&site, *number).await?,
         (Goal::Nothing { .. }, _) | (Goal::Design { .. }, None) => {
@@ -181,6 +199,8 @@ async fn on_one(
                 version: None,
                 findings: Vec::new(),
                 notes: Vec::new(),
+                overlays: Vec::new(),
+                provenance: Provenance::default(),
             }
         }
     };
@@ -432,6 +452,8 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
         version,
         findings: judged.findings,
         notes: judged.notes,
+        overlays: Vec::new(),
+        provenance: judged.provenance,
     })
 }
 
@@ -486,6 +508,20 @@ fn fingerprint(plan: &Plan) -> String {
     weft_domain::inventory::content_hash(&whole).to_string()
 }
 
+/// Why something is done, and which overlay or value wants what changes.
+fn reason(step: &plan::Step, resource: Option<&Resource>, provenance: &Provenance) -> String {
+    let mut by: Vec<String> = Vec::new();
+    for change in &step.changes {
+        let source = resource.and_then(|r| provenance.of(&r.object, &change.path));
+        let source = source.map(|source| FieldSource::new(String::new(), source).by());
+        by.extend(source.filter(|source| !by.contains(source)));
+    }
+    match by.as_slice() {
+        [] => step.reason.clone(),
+        by => format!("{} (set by {})", step.reason, by.join(", ")),
+    }
+}
+
 /// The plan as the user sees it.
 fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult {
     let resources = plan.steps.iter().map(|step| {
@@ -515,11 +551,14 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
             name,
             action: step.action,
             ready: false,
-            reason: step.reason.clone(),
+            reason: reason(step, resource, &wanted.provenance),
             level: u32::try_from(step.level).unwrap_or(u32::MAX),
             waits: step.waits.clone(),
             waiting_for: String::new(),
             changes: step.changes.clone(),
+            set_by: resource
+                .map(|resource| set_by(&wanted.provenance, resource))
+                .unwrap_or_default(),
             not_checked_by_server: step.not_checked_by_server,
         }
     });

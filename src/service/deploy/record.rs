@@ -6,6 +6,7 @@ use weft_domain::{
         Confirmed, ContentHash, Outcome, Revision, RevisionEntry, RevisionOptions, SET_LABEL,
         SealedRevision, history as entries_of, next_number, retire,
     },
+    overlay::Provenance,
     resource::{Origin, ResourceSet},
 };
 
@@ -57,7 +58,7 @@ pub(super) async fn begin(
         cause: Some(cause),
         options: RevisionOptions {
             namespace: Some(site.namespace().to_owned()),
-            overlays: Vec::new(),
+            overlays: wanted.overlays.clone(),
         },
         outcome: Outcome::Deployed,
         objects: wanted
@@ -288,6 +289,8 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         version: revision.version,
         findings,
         notes: Vec::new(),
+        overlays: revision.options.overlays,
+        provenance: Provenance::default(),
     })
 }
 
@@ -316,6 +319,10 @@ pub async fn history(services: &Services, request: ListRevisions) -> Result<Revi
                     .unwrap_or_default(),
                 resources: summary.as_ref().map_or(0, |summary| summary.objects),
                 cause: of(&|summary| summary.cause.clone().unwrap_or_default()),
+                overlays: summary
+                    .as_ref()
+                    .map(|summary| summary.options.overlays.clone())
+                    .unwrap_or_default(),
             });
         }
     }

@@ -12,11 +12,11 @@ use weft_domain::{
     design::{self, Design, FIRST_VERSION},
     resource::is_built_in_group,
     secret,
-    source::{Form, looks_like_path},
+    source::looks_like_path,
 };
 
 use super::{
-    read::{self, Loaded},
+    read::{self, Loaded, Read},
     validate::Judged,
 };
 use crate::{
@@ -145,9 +145,9 @@ async fn run(services: Services, request: ImportDesign, handle: Handle) -> Resul
 
 /// Reads what is imported, and refuses what could never be stored.
 fn loaded(services: &Services, request: ImportDesign) -> Result<Loaded> {
-    let source = read::Inline::read(services, request.source)?;
+    let source = Read::new(services, request.source)?;
     let namespace = request.namespace.as_deref();
-    check_identities(source.clone(), namespace, request.allow_unknown_kinds)?;
+    check_identities(&source, namespace, request.allow_unknown_kinds)?;
     let mut loaded = source.into_design(services)?;
     match request.name {
         Some(name) => {
@@ -189,7 +189,8 @@ async fn current(services: &Services, name: &str) -> Result<Option<Current>> {
     };
     let versions = store.design_versions(record.summary.id).await?;
     let version = record.summary.version.clone();
-    let loaded = read::of_record(services, store, record).await?;
+    let read = read::of_record(services, store, record).await?;
+    let loaded = read.into_design(services)?;
     Ok(Some(Current {
         design: loaded.design,
         version,
@@ -263,16 +264,21 @@ fn identity(component: &Component) -> (String, String, Option<String>, String) {
 
 /// Refuses what no cluster could take, whatever its schemas: broken identities, names, and kinds
 /// that nobody knows in groups that Kubernetes itself serves. A design may hold components that
-/// are no whole objects yet, or never become any; deploying it is what finds them.
-fn check_identities(
-    source: read::Inline,
-    namespace: Option<&str>,
-    allow_unknown: bool,
-) -> Result<()> {
-    let unfinished = source.form() == Form::Design;
-    let judged = Judged::new(source.into_manifests()?, Schemas::default(), namespace)?;
+/// are no whole objects yet, or never become any; deploying it is what finds them. What is stored
+/// keeps its placeholders; where values must still be given, names with some are not judged.
+fn check_identities(source: &Read, namespace: Option<&str>, allow_unknown: bool) -> Result<()> {
+    let unfinished = source.is_design();
+    let (filled, open) = match source.clone().fitted(&[]) {
+        Ok(filled) => (filled, false),
+        Err(error) if error.iter().all(|error| error.code() == Code::ValueMissing) => {
+            (source.clone(), true)
+        }
+        Err(error) => return Err(error),
+    };
+    let judged = Judged::new(filled.into_manifests()?, Schemas::default(), namespace)?;
     judged.refuse_but(|finding| match finding.rule {
         Rule::MissingIdentity | Rule::GeneratedName if unfinished => true,
+        Rule::InvalidName | Rule::InvalidIdentity | Rule::DuplicateIdentity if open => true,
         Rule::UnknownKind => allow_unknown || !is_of_kubernetes(finding),
         rule => !rule.is_identity(),
     })

@@ -1,6 +1,7 @@
 //! Use cases of `design`. Texts become manifests in [`read`], manifests are judged in
 //! [`validate`] and ordered in [`plan`]; only import, list, view and delete touch the store.
 
+mod fit;
 mod import;
 mod plan;
 pub(super) mod read;
@@ -10,8 +11,8 @@ mod validate;
 pub use import::import;
 pub use plan::plan;
 pub use render::render;
-pub(super) use validate::Judged;
 pub use validate::validate;
+pub(super) use validate::{Judged, set_by};
 
 use weft_domain::{diff::designs, secret, source::Form};
 
@@ -19,7 +20,7 @@ use super::{Services, compute};
 use crate::{
     api::design::{
         DeleteDesign, DeleteResult, DesignDiff, DesignList, DesignSummary, DesignView, DiffDesigns,
-        InspectDesign, ListDesigns, Reference, Sort, VersionSummary, ViewDesign,
+        FieldChange, InspectDesign, ListDesigns, Reference, Sort, VersionSummary, ViewDesign,
     },
     error::{Code, Error, Result},
     store::{self, Store},
@@ -168,22 +169,39 @@ async fn store_with<'a>(services: &'a Services, design: &str) -> Result<&'a Stor
     store.ok_or_else(|| Error::new(Code::DesignNotFound, format!("no design named {design:?}")))
 }
 
-/// Compares two designs; values of Secrets are compared, and masked in the result.
+/// Compares two designs; values of Secrets are compared, and masked in the result. Designs are
+/// compared as they are written, unless overlays or values are given.
 ///
 /// # Errors
 /// When one of them can't be read.
 pub async fn diff(services: &Services, request: DiffDesigns) -> Result<DesignDiff> {
-    let from = read::design(services, request.from).await?;
-    let mut to = read::design(services, request.to).await?;
+    let fitting = request.fitting;
+    let from = read::read(services, request.from, &fitting).await?;
+    let to = read::read(services, request.to, &fitting).await?;
+    let services = services.clone();
     compute(move || {
+        let side = |read: read::Read| {
+            if fitting.is_empty() {
+                read.into_design(&services)
+            } else {
+                read.fitted(&fitting.overlays_of(""))?
+                    .into_design(&services)
+            }
+        };
+        let (from, mut to) = (side(from)?, side(to)?);
         let labels = (from.label(), to.label());
         // Names and versions tell the two apart; they are no difference between them.
         to.design.name.clone_from(&from.design.name);
         to.design.version.clone_from(&from.design.version);
         let mut found = designs(&from.design, &to.design);
-        // Manifests have no document of their own; what we make of them is no difference either.
+        // Manifests have no document of their own but values and overlays; what we make of them is no
+        // difference either.
         if [&from.form, &to.form].map(String::as_str) != [Form::Design.name(); 2] {
-            found.design.clear();
+            let of_user = |change: &FieldChange| {
+                let first = change.path.split(['.', '[']).next().unwrap_or_default();
+                fit::SECTIONS.contains(&first)
+            };
+            found.design.retain(of_user);
         }
         let mut notes = from.notes;
         notes.append(&mut to.notes);

@@ -9,18 +9,20 @@ use std::{
 use serde_json::Value;
 use weft_domain::{
     check::Finding,
-    component::ModelReference,
+    component::{ModelReference, Object},
     compose,
     design::{Design, Form as Document, KindFacts},
-    path::Path,
+    overlay::{Applied, Provenance},
+    path::{Path, Segment},
     resource::Origin,
     secret::{self, Secrets},
     source::{Bundle, Form},
     yaml::{self, Limits, Positions},
 };
 
+use super::fit::{self, Sections, Written};
 use crate::{
-    api::design::Reference,
+    api::design::{Fitting, Reference},
     error::{Code, Error, Place, Result, from},
     service::{Services, compute, source::flag},
     store::{DesignRecord, DesignSummary, SecretBytes, Store},
@@ -43,15 +45,18 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Name and version, for messages.
     pub(super) fn label(&self) -> String {
-        match &self.version {
-            Some(version) => format!("{} {version}", self.design.name),
-            None => self.design.name.clone(),
-        }
+        label(&self.design.name, self.version.as_deref())
+    }
+}
+
+fn label(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
     }
 }
 
 /// Manifests with their places.
-#[derive(Clone)]
 pub(in crate::service) struct Manifests {
     /// The design's name.
     pub(in crate::service) name: String,
@@ -59,148 +64,270 @@ pub(in crate::service) struct Manifests {
     pub(in crate::service) version: Option<String>,
     /// The objects, each with file and line.
     pub(super) objects: Vec<(Value, Origin)>,
+    /// What overlays and values have set in them.
+    pub(super) provenance: Provenance,
+    /// What looks wrong about overlays and values.
+    pub(super) findings: Vec<Finding>,
     /// Where to look lines and columns up.
     pub(super) places: Places,
     /// What was left out.
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a design with its secrets.
+/// Reads a design with its secrets, as it is written.
 pub(super) async fn design(services: &Services, reference: Reference) -> Result<Loaded> {
-    match reference {
-        Reference::Stored { name, version } => stored(services, &name, version.as_deref()).await,
-        Reference::Inline(bundle) => {
-            let services = services.clone();
-            compute(move || Inline::read(&services, bundle)?.into_design(&services)).await
-        }
-    }
+    let read = read(services, reference, &Fitting::default()).await?;
+    let services = services.clone();
+    compute(move || read.into_design(&services)).await
 }
 
-/// Reads the manifests of a design.
-pub(in crate::service) async fn manifests(
+/// Reads a design with its secrets, and what is given for its values. A chart has taken its values
+/// when it was rendered.
+pub(in crate::service) async fn read(
     services: &Services,
     reference: Reference,
-) -> Result<Manifests> {
-    match reference {
+    fitting: &Fitting,
+) -> Result<Read> {
+    let mut read = match reference {
         Reference::Stored { name, version } => {
-            let loaded = stored(services, &name, version.as_deref()).await?;
-            compute(move || {
-                Ok(Manifests {
-                    objects: of_design(&loaded.design, &loaded.label().into(), None)?,
-                    name: loaded.design.name,
-                    version: loaded.version,
-                    places: Places::default(),
-                    notes: loaded.notes,
-                })
-            })
-            .await
+            let store = super::store_with(services, &name).await?;
+            let record = store.find_design(&name, version.as_deref()).await?;
+            of_record(services, store, record).await?
         }
         Reference::Inline(bundle) => {
             let services = services.clone();
-            compute(move || Inline::read(&services, bundle)?.into_manifests()).await
+            compute(move || Read::new(&services, bundle)).await?
         }
+    };
+    if read.form != Form::Chart.name() || read.version.is_some() {
+        read.sections.give(fitting)?;
     }
+    Ok(read)
 }
 
-/// A design of texts, parsed once, whatever is made of it then.
+/// A design, parsed once, whatever is made of it then.
 #[derive(Clone)]
-pub(super) struct Inline {
-    bundle: Arc<Bundle>,
+pub(in crate::service) struct Read {
     content: Content,
-    form: Form,
+    sections: Sections,
+    form: String,
     name: String,
+    /// Where it was read from.
+    origin: String,
+    /// The stored version; none for an inline one.
+    version: Option<String>,
     notes: Vec<String>,
+    places: Places,
+    fitted: Fitted,
 }
 
-/// What the texts hold.
+/// What the design is made of.
 #[derive(Clone)]
 enum Content {
-    /// A design, with the file and the line where it starts.
-    Design(Box<Design>, Arc<str>, u32),
+    /// A design, with the file, and the line where it starts.
+    Design(Box<Design>, Arc<str>, Option<u32>),
     /// Objects with their places.
     Objects(Vec<(Value, Origin)>),
 }
 
-impl Inline {
+/// What came of overlays and values.
+#[derive(Clone, Default)]
+struct Fitted {
+    provenance: Provenance,
+    findings: Vec<Finding>,
+    /// The indexes that the components had which are left.
+    kept: Vec<usize>,
+}
+
+impl Read {
     /// Parses texts.
-    pub(super) fn read(services: &Services, bundle: Bundle) -> Result<Self> {
+    pub(super) fn new(services: &Services, bundle: Bundle) -> Result<Self> {
         let mut texts = Texts::read(&bundle)?;
-        let content = if texts.form == Form::Design {
+        let (content, sections) = if texts.form == Form::Design {
             let (file, line) = texts.start();
-            Content::Design(Box::new(texts.design(services, &bundle)?), file, line)
+            let is_record = texts.is_record();
+            let mut design = texts.design(services, &bundle)?;
+            let has_sections = fit::SECTIONS.map(|key| design.extra.contains_key(key));
+            let written = Written {
+                file: &file,
+                line: Some(line),
+                // A record has the design as a text inside of it.
+                positions: (has_sections.contains(&true) && !is_record)
+                    .then(|| positions(&bundle, &file, line))
+                    .flatten(),
+            };
+            let sections = Sections::of_bundle(&bundle, &design.extra, &written)?;
+            let of_files = sections.of_files().clone();
+            design.extra.extend(of_files);
+            (
+                Content::Design(Box::new(design), file, Some(line)),
+                sections,
+            )
         } else {
-            Content::Objects(texts.manifests()?)
+            let objects = texts.manifests()?;
+            let written = Written {
+                file: &bundle.origin.as_str().into(),
+                line: None,
+                positions: None,
+            };
+            let sections = Sections::of_bundle(&bundle, &Object::new(), &written)?;
+            (Content::Objects(objects), sections)
         };
         let mut notes = bundle.notes.clone();
         notes.append(&mut texts.notes);
         Ok(Self {
             content,
-            form: texts.form,
+            sections,
+            form: texts.form.name().to_owned(),
             name: texts.name,
+            origin: bundle.origin.clone(),
+            version: None,
             notes,
-            bundle: Arc::new(bundle),
+            places: Places(Some(Arc::new(bundle))),
+            fitted: Fitted::default(),
         })
     }
 
     /// What the texts are.
-    pub(super) fn form(&self) -> Form {
-        self.form
+    pub(super) fn is_design(&self) -> bool {
+        self.form == Form::Design.name()
+    }
+
+    /// The name of the design.
+    pub(in crate::service) fn name(&self) -> &str {
+        match &self.content {
+            Content::Design(design, ..) if self.version.is_some() => &design.name,
+            _ => self.places.name().unwrap_or(&self.name),
+        }
+    }
+
+    /// Fills values in and lays overlays over the design. What was read before is then used up.
+    ///
+    /// # Errors
+    /// With everything that doesn't fit.
+    pub(in crate::service) fn fitted(mut self, overlays: &[String]) -> Result<Self> {
+        let is_idle = self.sections.are_idle(overlays);
+        let mut kept = Vec::new();
+        let applied = match &mut self.content {
+            Content::Design(design, ..) if is_idle => {
+                Sections::take_from(&mut design.extra);
+                Applied::default()
+            }
+            Content::Objects(_) if is_idle => Applied::default(),
+            Content::Objects(objects) => self.sections.apply(objects, overlays)?,
+            Content::Design(design, file, line) => {
+                let mut objects: Vec<_> = design
+                    .resources()
+                    .map(|(index, manifest)| (manifest, origin_of(index, file, *line)))
+                    .collect();
+                let applied = self.sections.apply(&mut objects, overlays)?;
+                let objects = objects.into_iter();
+                kept = design.set_resources(
+                    objects.filter_map(|(manifest, origin)| Some((index_of(&origin)?, manifest))),
+                );
+                Sections::take_from(&mut design.extra);
+                applied
+            }
+        };
+        let removed = applied.provenance.removed();
+        let removed = removed
+            .iter()
+            .map(|(id, by)| format!("{id} is left out by {by}"));
+        self.notes.extend(removed);
+        self.fitted = Fitted {
+            provenance: applied.provenance,
+            findings: applied.warnings.into_iter().map(fit::finding).collect(),
+            kept,
+        };
+        // They are applied.
+        self.sections = Sections::default();
+        Ok(self)
     }
 
     /// The objects.
-    pub(super) fn into_manifests(self) -> Result<Manifests> {
+    pub(in crate::service) fn into_manifests(self) -> Result<Manifests> {
+        let name = self.name().to_owned();
         let objects = match self.content {
             Content::Design(design, file, line) => {
-                of_design(&design, &file, Some(line)).map_err(|error| error.in_file(&file))?
+                let origin = |index: usize| {
+                    let kept = self.fitted.kept.get(index);
+                    origin_of(kept.copied().unwrap_or(index), &file, line)
+                };
+                of_design(&design, &origin).map_err(|error| match line {
+                    Some(_) => error.in_file(&file),
+                    None => error,
+                })?
             }
             Content::Objects(objects) => objects,
         };
         Ok(Manifests {
-            name: self.bundle.name.clone(),
-            version: None,
+            name,
+            version: self.version,
             objects,
-            places: Places(Some(self.bundle)),
+            provenance: self.fitted.provenance,
+            findings: self.fitted.findings,
+            places: self.places,
             notes: self.notes,
         })
     }
 
-    /// The design.
+    /// The design, with what looks wrong about its overlays among the notes.
     pub(super) fn into_design(self, services: &Services) -> Result<Loaded> {
+        let name = self.name().to_owned();
         let mut design = match self.content {
             Content::Design(design, ..) => *design,
             Content::Objects(objects) => {
                 let values = objects.into_iter().map(|(value, _)| value).collect();
-                Design::from_manifests(self.name, values, &facts, &mut || services.new_id())?
+                let mut ids = || services.new_id();
+                let mut design = Design::from_manifests(self.name, values, &facts, &mut ids)?;
+                design.extra.extend(self.sections.of_files().clone());
+                design
             }
         };
         if design.name.is_empty() {
-            design.name.clone_from(&self.bundle.name);
+            design.name = name;
         }
+        let mut notes = self.notes;
+        let mut findings = self.fitted.findings;
+        self.places.locate(&mut findings);
+        notes.extend(findings.iter().map(ToString::to_string));
         Ok(Loaded {
             design,
-            version: None,
-            form: self.form.name().to_owned(),
-            origin: self.bundle.origin.clone(),
-            notes: self.notes,
+            version: self.version,
+            form: self.form,
+            origin: self.origin,
+            notes,
         })
     }
 }
 
+/// Where a component of a design stands.
+fn origin_of(index: usize, file: &Arc<str>, line: Option<u32>) -> Origin {
+    Origin {
+        file: file.clone(),
+        line,
+        inside: Path::root()
+            .join("components")
+            .join(index)
+            .join("configuration"),
+    }
+}
+
+/// The component that stands there.
+fn index_of(origin: &Origin) -> Option<usize> {
+    match origin.inside.segments() {
+        [_, Segment::Index(index), ..] => Some(*index),
+        _ => None,
+    }
+}
+
 /// Manifests of a design; explicit dependencies of components become our annotation.
-fn of_design(design: &Design, file: &Arc<str>, line: Option<u32>) -> Result<Vec<(Value, Origin)>> {
+fn of_design(design: &Design, origin: &dyn Fn(usize) -> Origin) -> Result<Vec<(Value, Origin)>> {
     let mut objects: Vec<(Value, Origin)> = Vec::new();
     let mut at = HashMap::new();
     for (index, manifest) in design.resources() {
         at.insert(index, objects.len());
-        let origin = Origin {
-            file: file.clone(),
-            line,
-            inside: Path::root()
-                .join("components")
-                .join(index)
-                .join("configuration"),
-        };
-        objects.push((manifest, origin));
+        objects.push((manifest, origin(index)));
     }
     for dependency in design.depends_on()? {
         let on = dependency.on;
@@ -245,18 +372,12 @@ fn depends_on(object: &mut Value) -> Option<&mut Value> {
     Some(annotation.or_insert(Value::Null))
 }
 
-async fn stored(services: &Services, name: &str, version: Option<&str>) -> Result<Loaded> {
-    let store = super::store_with(services, name).await?;
-    let record = store.find_design(name, version).await?;
-    of_record(services, store, record).await
-}
-
 /// Reads what was found in the store.
 pub(super) async fn of_record(
     services: &Services,
     store: &Store,
     record: DesignRecord,
-) -> Result<Loaded> {
+) -> Result<Read> {
     let DesignRecord { summary, document } = record;
     let sealed = if summary.has_secrets {
         store.design_secrets(summary.id, &summary.version).await?
@@ -273,7 +394,7 @@ fn unsealed(
     summary: DesignSummary,
     mut document: Value,
     sealed: Option<SecretBytes>,
-) -> Result<Loaded> {
+) -> Result<Read> {
     let name = &summary.name;
     if let Some(sealed) = sealed {
         let damaged = |error: &dyn std::fmt::Display| {
@@ -287,12 +408,22 @@ fn unsealed(
     }
     let mut design = Design::read(document, &mut || services.new_id())?;
     design.version.clone_from(&summary.version);
-    Ok(Loaded {
-        design,
+    let file = label(&design.name, Some(&summary.version)).into();
+    let written = Written {
+        file: &file,
+        line: None,
+        positions: None,
+    };
+    Ok(Read {
+        sections: Sections::of_design(&design.extra, &written)?,
+        name: design.name.clone(),
+        content: Content::Design(Box::new(design), file, None),
         version: Some(summary.version),
         form: summary.form,
         origin: summary.origin,
         notes: Vec::new(),
+        places: Places::default(),
+        fitted: Fitted::default(),
     })
 }
 
@@ -401,6 +532,12 @@ impl Texts {
             },
             notes: Vec::new(),
         })
+    }
+
+    /// Whether the design is a text inside of a record.
+    fn is_record(&self) -> bool {
+        let first = self.documents.first();
+        first.is_some_and(|(value, ..)| Document::of(value) == Some(Document::Record))
     }
 
     fn start(&self) -> (Arc<str>, u32) {
@@ -551,6 +688,11 @@ pub(super) fn first_line(text: &yaml::Text<'_>) -> u32 {
 pub(super) struct Places(Option<Arc<Bundle>>);
 
 impl Places {
+    /// The name that the source suggests.
+    fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|bundle| bundle.name.as_str())
+    }
+
     /// Replaces the line of each finding by line and column of the field it is about.
     pub(super) fn locate(&self, findings: &mut [Finding]) {
         let texts = match &self.0 {

@@ -18,9 +18,26 @@ use crate::{
 /// # Errors
 /// When the design can't be read, or has no such form.
 pub async fn render(services: &Services, request: RenderDesign) -> Result<Files> {
-    let loaded = read::design(services, request.design).await?;
-    let now = services.now();
-    compute(move || rendered(loaded, request.form, request.include_secrets, now)).await
+    let RenderDesign {
+        design,
+        fitting,
+        form,
+        include_secrets,
+    } = request;
+    let read = read::read(services, design, &fitting).await?;
+    let services = services.clone();
+    compute(move || {
+        // A design itself keeps its overlays and values, unless some are chosen.
+        let is_whole = matches!(form, ExportForm::Design | ExportForm::ArtifactHub);
+        let read = if is_whole && fitting.is_empty() {
+            read
+        } else {
+            read.fitted(&fitting.overlays_of(""))?
+        };
+        let loaded = read.into_design(&services)?;
+        rendered(loaded, form, include_secrets, services.now())
+    })
+    .await
 }
 
 fn rendered(

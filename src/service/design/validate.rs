@@ -6,15 +6,16 @@ use serde_json::Value;
 use weft_domain::{
     check::{self, Finding, Severity},
     model::{Catalog, CustomKinds, Model},
+    overlay::{Provenance, Source},
     plan::{self, Observed},
-    resource::{DEPENDS_ON, Origin, ResourceSet, Scope, subject},
+    resource::{DEPENDS_ON, Origin, Resource, ResourceSet, Scope, subject},
     schema::Schema,
     yaml::{self, Limits},
 };
 
 use super::read::{self, Manifests};
 use crate::{
-    api::design::{Schemas, ValidateDesign, ValidationReport},
+    api::design::{FieldSource, Schemas, ValidateDesign, ValidationReport},
     error::{Code, Error, Place, Result, from},
     service::{Services, compute, model},
 };
@@ -24,8 +25,11 @@ use crate::{
 /// # Errors
 /// When it can't be read; what is wrong with it is in the report.
 pub async fn validate(services: &Services, request: ValidateDesign) -> Result<ValidationReport> {
-    let manifests = read::manifests(services, request.design).await?;
+    let read = read::read(services, request.design, &request.fitting).await?;
     compute(move || {
+        let manifests = read
+            .fitted(&request.fitting.overlays_of(""))?
+            .into_manifests()?;
         let name = manifests.name.clone();
         let judged = Judged::new(manifests, request.schemas, request.namespace.as_deref())?;
         let valid = judged.errors().next().is_none();
@@ -59,6 +63,8 @@ pub(in crate::service) struct Judged {
     pub(super) model: String,
     /// What was left out when the design or the schemas were read.
     pub(in crate::service) notes: Vec<String>,
+    /// What overlays and values have set.
+    pub(in crate::service) provenance: Provenance,
     places: read::Places,
 }
 
@@ -86,7 +92,8 @@ impl Judged {
         let scope = |api_version: &str, kind: &str| {
             served(api_version, kind).or_else(|| catalog.is_namespaced(api_version, kind))
         };
-        let mut findings = Vec::new();
+        let provenance = manifests.provenance;
+        let mut findings = manifests.findings;
         let mut last: Option<(String, String, Option<Schema>)> = None;
         for (object, origin) in &manifests.objects {
             let (Some(api_version), Some(kind)) =
@@ -101,7 +108,14 @@ impl Judged {
                 last = Some((api_version.to_owned(), kind.to_owned(), found));
             }
             if let Some(schema) = last.as_ref().and_then(|(_, _, schema)| schema.as_ref()) {
-                schema.check(object, &mut |violation| {
+                schema.check(object, &mut |mut violation| {
+                    if !provenance.is_empty() {
+                        let source = provenance.of(object, &violation.path.to_string());
+                        // What is given beside the design may be a secret, wherever it goes.
+                        if source.is_some_and(|source| source.overlay().is_none()) {
+                            violation.problem.conceal();
+                        }
+                    }
                     if check::is_filled_in(api_version, &violation) {
                         return;
                     }
@@ -124,6 +138,9 @@ impl Judged {
             findings.extend(cycle.findings);
         }
         manifests.places.locate(&mut findings);
+        if !provenance.is_empty() {
+            blame(&mut findings, &set, &provenance);
+        }
         sort(&mut findings);
         Ok(Self {
             set,
@@ -132,6 +149,7 @@ impl Judged {
                 format!("{} {}", model.name(), model.version())
             }),
             notes,
+            provenance,
             places: manifests.places,
         })
     }
@@ -157,10 +175,45 @@ impl Judged {
         }
     }
 
+    /// What overlays and values have set in a resource.
+    pub(super) fn set_by(&self, resource: &Resource) -> Vec<FieldSource> {
+        set_by(&self.provenance, resource)
+    }
+
     /// Gives further findings their places.
     pub(super) fn locate(&self, findings: &mut [Finding]) {
         self.places.locate(findings);
     }
+}
+
+/// What overlays and values have set in a resource.
+pub(in crate::service) fn set_by(provenance: &Provenance, resource: &Resource) -> Vec<FieldSource> {
+    let fields = provenance.fields(&resource.object).into_iter();
+    fields
+        .map(|(path, source)| FieldSource::new(path, source))
+        .collect()
+}
+
+/// Points at the overlay or the values, where these have set what a finding is about.
+fn blame(findings: &mut [Finding], set: &ResourceSet, provenance: &Provenance) {
+    for finding in findings {
+        let resource = finding.resource.as_deref().and_then(|id| set.position(id));
+        let source = resource.and_then(|index| {
+            let path = finding.path.as_deref()?;
+            provenance.of(&set.get(index)?.object, path)
+        });
+        if let Some(source) = source {
+            finding.message = format!("{}, set by {}", finding.message, by(source));
+            if let Some(origin) = source.origin() {
+                finding.set_at(origin);
+            }
+        }
+    }
+}
+
+/// What set a field, in few words.
+fn by(source: &Source) -> String {
+    FieldSource::new(String::new(), source).by()
 }
 
 fn sort(findings: &mut [Finding]) {

@@ -188,6 +188,8 @@ async fn render(work: &Work<'_>, chart: Chart) -> Result<Bundle, Error> {
         origin: work.origin.clone(),
         form: Form::Chart,
         files,
+        overlays: Vec::new(),
+        values: None,
         notes,
         limits: TextLimits::default(),
     })
@@ -221,6 +223,9 @@ async fn arguments(work: &Work<'_>, chart: &Chart, folder: &Path) -> Result<Vec<
     }
     for value in &options.set {
         flag("--set", value.into());
+    }
+    for value in &options.set_string {
+        flag("--set-string", value.into());
     }
     // Only a registry on this machine gets here with it.
     if options.plain_http {

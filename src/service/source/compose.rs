@@ -166,6 +166,8 @@ pub(super) fn gather(
         origin,
         form: Form::Compose,
         files,
+        overlays: Vec::new(),
+        values: None,
         notes,
         limits: TextLimits::default(),
     }

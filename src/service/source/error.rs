@@ -24,10 +24,6 @@ pub mod flag {
     pub const DOCUMENTS: &str = "--max-documents";
     /// Raises [`Options::timeout`](crate::service::source::Options::timeout).
     pub const TIMEOUT: &str = "--request-timeout";
-    /// Gives values files to a chart.
-    pub const VALUES: &str = "--values";
-    /// Sets single values of a chart.
-    pub const SET: &str = "--set";
     /// Names a chart's release.
     pub const RELEASE: &str = "--release-name";
     /// Chooses a chart's version.

@@ -75,6 +75,8 @@ async fn build(work: &Work<'_>, name: String, place: &Path) -> Result<Bundle, Er
         origin: work.origin.clone(),
         form: Form::Kustomization,
         files: vec![SourceFile { path, text }],
+        overlays: Vec::new(),
+        values: None,
         notes,
         limits: TextLimits::default(),
     })

@@ -36,6 +36,8 @@ pub struct Options {
     pub values: Vec<PathBuf>,
     /// Single values for a chart, `key=value`.
     pub set: Vec<String>,
+    /// Single values for a chart that are taken as texts.
+    pub set_string: Vec<String>,
     /// The namespace that a chart is rendered for.
     pub namespace: Option<String>,
     /// The release name that a chart is rendered with; the chart's name by default.
@@ -62,6 +64,7 @@ impl Default for Options {
         Self {
             values: Vec::new(),
             set: Vec::new(),
+            set_string: Vec::new(),
             namespace: None,
             release: None,
             version: None,
@@ -76,11 +79,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Lists the flags that were given and that only a chart can use.
+    /// Lists the flags that were given and that only a chart can use. Designs have values too.
     fn chart_flags(&self) -> Vec<&'static str> {
         let given = [
-            (!self.values.is_empty(), flag::VALUES),
-            (!self.set.is_empty(), flag::SET),
             (self.release.is_some(), flag::RELEASE),
             (self.version.is_some(), flag::VERSION),
             (self.repo.is_some(), flag::REPO),
@@ -205,6 +206,33 @@ pub async fn load_schemas(
         }
     }
     Ok(schemas)
+}
+
+/// Reads files of values, for designs that are no charts.
+///
+/// # Errors
+/// When one of them can't be read, or is over a limit.
+pub async fn load_values(
+    paths: &[PathBuf],
+    options: &Options,
+    cancel: CancellationToken,
+) -> Result<Vec<SourceFile>, Error> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let work = Work {
+            origin: path.display().to_string(),
+            options,
+            cancel: cancel.clone(),
+        };
+        let bytes = match file::look(path)? {
+            file::Place::Pipe => file::read_pipe(&work, path).await?,
+            file::Place::File | file::Place::Folder => file::read_file(&work, path).await?,
+        };
+        let label = path.display().to_string();
+        let text = file::decode(&label, bytes)?;
+        files.push(SourceFile { path: label, text });
+    }
+    Ok(files)
 }
 
 /// Tells a model archive by its name: what is compressed and not a compressed text or folder.
@@ -392,6 +420,8 @@ impl Work<'_> {
                 origin,
                 form,
                 files: vec![main],
+                overlays: Vec::new(),
+                values: None,
                 notes: Vec::new(),
                 limits: TextLimits::default(),
             }),
@@ -470,6 +500,53 @@ struct Read {
 /// Decides what the files of a folder or an archive are together.
 fn assemble(name: String, origin: String, read: Read, beside: Beside) -> Result<Bundle, Error> {
     let Read { files, mut notes } = read;
+    let (overlays, files) = take_overlays(files, &mut notes);
+    let (values, files) = take_values(files);
+    let bundle = together(name, origin, files, notes, beside)?;
+    Ok(Bundle {
+        overlays,
+        values,
+        ..bundle
+    })
+}
+
+/// Takes the files of overlays out of those of a folder.
+fn take_overlays(
+    files: Vec<SourceFile>,
+    notes: &mut Vec<String>,
+) -> (Vec<SourceFile>, Vec<SourceFile>) {
+    let is_beside = |file: &SourceFile| source::is_in_overlays(&file.path);
+    let (mut overlays, files): (Vec<_>, Vec<_>) = files.into_iter().partition(is_beside);
+    overlays.retain(|file| {
+        let is_named = source::overlay_of(&file.path).is_some();
+        if !is_named {
+            notes.push(format!(
+                "{} belongs to no overlay and was left out; put it into overlays/NAME",
+                file.path
+            ));
+        }
+        is_named
+    });
+    (overlays, files)
+}
+
+/// Takes the file that declares values out of those of a folder.
+fn take_values(mut files: Vec<SourceFile>) -> (Option<SourceFile>, Vec<SourceFile>) {
+    let at = files.iter().position(|file| {
+        let form = source::recognise(&file.text);
+        source::is_values(&file.path) && !matches!(form, Some(Form::Manifest | Form::Design))
+    });
+    (at.map(|at| files.remove(at)), files)
+}
+
+/// Decides what the files of a folder or an archive are together, without overlays and values.
+fn together(
+    name: String,
+    origin: String,
+    files: Vec<SourceFile>,
+    mut notes: Vec<String>,
+    beside: Beside,
+) -> Result<Bundle, Error> {
     let mut composes = Vec::new();
     let mut others = Vec::new();
     let mut forms = Vec::new();
@@ -518,6 +595,8 @@ fn assemble(name: String, origin: String, read: Read, beside: Beside) -> Result<
             Form::Manifest
         },
         files: others,
+        overlays: Vec::new(),
+        values: None,
         notes,
         limits: TextLimits::default(),
     })

@@ -327,6 +327,8 @@ async fn examine(
             path: "mutant.yaml".to_owned(),
             text: text.to_owned(),
         }],
+        overlays: Vec::new(),
+        values: None,
         notes: Vec::new(),
         limits: weft_domain::source::TextLimits::default(),
     };
@@ -343,6 +345,7 @@ async fn examine(
         bad.map_or(Ok(()), |error| Err(format!("a strange error: {error:?}")))
     };
     let request = ValidateDesign {
+        fitting: weftctl::api::design::Fitting::default(),
         design: inline(text),
         namespace: None,
         schemas: Schemas::default(),
@@ -363,6 +366,7 @@ async fn examine(
     let outcome = match turn % 5 {
         0 => {
             let request = PlanDesign {
+                fitting: weftctl::api::design::Fitting::default(),
                 design: inline(text),
                 namespace: (turn.is_multiple_of(2)).then(|| "other".to_owned()),
                 contexts: Vec::new(),
@@ -379,6 +383,7 @@ async fn examine(
                 ExportForm::ArtifactHub,
             ];
             let request = RenderDesign {
+                fitting: weftctl::api::design::Fitting::default(),
                 design: inline(text),
                 form: forms[usize::try_from(turn / 5).unwrap_or(0) % forms.len()],
                 include_secrets: turn.is_multiple_of(2),
@@ -387,6 +392,7 @@ async fn examine(
         }
         2 => {
             let request = DiffDesigns {
+                fitting: weftctl::api::design::Fitting::default(),
                 from: inline(original),
                 to: inline(text),
             };

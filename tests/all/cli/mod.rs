@@ -4,5 +4,6 @@ mod config;
 mod design;
 mod design_tables;
 mod frame;
+mod overlays;
 mod readme;
 mod system;

@@ -26,6 +26,9 @@ use crate::{
 /// A design that holds Secrets is refused without --include-secrets, because files are plain text;
 /// only you may read those that are written with it.
 ///
+/// A design keeps its values and overlays as sections, unless some are chosen with --overlay, --values
+/// or --set; every other form has them filled in and laid over.
+///
 /// --to - prints the text of a design or of manifests, whatever output format is configured.
 #[derive(clap::Args, Debug)]
 #[command(
@@ -106,8 +109,10 @@ impl Export {
             )
             .hint("leave out -o, or write to a file with --to FILE"));
         }
+        let design = self.design.resolve(cx).await?;
         let request = RenderDesign {
-            design: self.design.resolve(cx).await?,
+            fitting: self.design.fitting(cx, &design, None).await?,
+            design,
             form: self.form,
             include_secrets: self.include_secrets,
         };

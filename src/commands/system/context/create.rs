@@ -1,12 +1,16 @@
 //! `system context create`
 
 use serde_json::{Map, Value};
+use weft_domain::overlay::Choice;
 
 use super::ContextChange;
 use crate::{
     client::Remote,
     commands::{DryRun, Outcome, completion},
-    config::edit::{Edit, edit},
+    config::{
+        NamedContext,
+        edit::{Edit, edit},
+    },
     context::Context,
     error::{Code, Error, Result},
 };
@@ -25,6 +29,9 @@ pub(super) struct Create {
     /// A kubeconfig context; may be repeated
     #[arg(long = "cluster", value_name = "CONTEXT", add = completion::kubeconfig_contexts())]
     clusters: Vec<String>,
+    /// An overlay that designs get there; CLUSTER=NAME for one of the clusters; may be repeated
+    #[arg(long = "overlay", value_name = "[CLUSTER=]NAME", value_parser = clap::value_parser!(Choice))]
+    overlays: Vec<Choice>,
     /// The namespace of resources that name none
     #[arg(short, long)]
     namespace: Option<String>,
@@ -54,6 +61,12 @@ impl Create {
         if let Some(url) = &self.url {
             Remote::new(url, None, cx.request_timeout())?;
         }
+        NamedContext {
+            clusters: self.clusters.clone(),
+            overlays: self.overlays.clone(),
+            ..NamedContext::default()
+        }
+        .check_overlays()?;
         let mut fields = Map::new();
         let texts = [
             ("server", self.url),
@@ -68,6 +81,10 @@ impl Create {
         }
         if !self.clusters.is_empty() {
             fields.insert("clusters".to_owned(), Value::from(self.clusters));
+        }
+        if !self.overlays.is_empty() {
+            let overlays = self.overlays.iter().map(ToString::to_string);
+            fields.insert("overlays".to_owned(), overlays.collect());
         }
         if !self.dry_run.is_set() {
             edit(cx.config.file(), |root| {

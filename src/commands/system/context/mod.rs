@@ -16,7 +16,8 @@ use crate::{
     output::{Column, Human, Table, View},
 };
 
-/// Named contexts: a server, kubeconfig contexts, a namespace and an environment under one name.
+/// Named contexts: a server, kubeconfig contexts, overlays, a namespace and an environment under one
+/// name.
 #[derive(clap::Args, Debug)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct NamedContexts {
@@ -73,6 +74,9 @@ pub(super) struct ContextView {
     server: Option<String>,
     /// Kubeconfig contexts.
     clusters: Vec<String>,
+    /// The overlays that designs get there, as `--overlay` takes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overlays: Vec<String>,
     /// The namespace of resources that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
@@ -93,6 +97,7 @@ impl ContextView {
             current: cx.config.get("current-context") == name,
             server: context.server.clone(),
             clusters: context.clusters.clone(),
+            overlays: context.overlays.iter().map(ToString::to_string).collect(),
             namespace: context.namespace.clone(),
             environment: context.environment.clone(),
             token_file: context.token_file.clone(),
@@ -109,6 +114,7 @@ fn table(items: &[ContextView]) -> Human {
         Column::new("CLUSTERS"),
         Column::new("NAMESPACE"),
         Column::new("ENVIRONMENT").wide(),
+        Column::new("OVERLAYS").wide(),
         Column::new("FILE").wide(),
     ]);
     for item in items {
@@ -119,6 +125,7 @@ fn table(items: &[ContextView]) -> Human {
             &item.clusters.join(","),
             item.namespace.as_deref().unwrap_or(""),
             item.environment.as_deref().unwrap_or(""),
+            &item.overlays.join(","),
             &item.file,
         ]);
     }

@@ -389,13 +389,14 @@ async fn a_design_folder_is_told_from_manifests() {
 async fn flags_of_charts_need_a_chart() {
     let folder = folder(&[("web.yaml", POD)]);
     let mut options = options();
-    options.set = vec!["a=1".into()];
+    options.repo = None;
+    options.version = Some("1".into());
     options.release = Some("x".into());
     let root = folder.path();
     let text = message(load_path(root.join("web.yaml"), &options).await, root);
     assert_eq!(
         text,
-        "FOLDER/web.yaml is not a chart, so --set and --release-name cannot apply to it"
+        "FOLDER/web.yaml is not a chart, so --release-name and --chart-version cannot apply to it"
     );
 }
 
