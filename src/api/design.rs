@@ -455,7 +455,7 @@ pub struct DeployResult {
     pub failures: Vec<crate::error::Body>,
     /// What the plan was allowed to do; absent where something was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Planned>,
+    pub plan: Option<PlanOptions>,
     /// By context, what tells this plan from another.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub fingerprints: std::collections::BTreeMap<String, String>,
@@ -493,7 +493,7 @@ impl DeployResult {
 )]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Planned {
+pub struct PlanOptions {
     /// Delete members that the design no longer has.
     pub prune: bool,
     /// Take objects over that exist without us.

@@ -76,9 +76,9 @@ impl fmt::Debug for Reply {
 
 /// The objects of a kind.
 #[derive(Clone, PartialEq)]
-pub struct Listed {
+pub struct Listed<T = Value> {
     /// The objects; each has its `apiVersion` and `kind`.
-    pub objects: Vec<Value>,
+    pub objects: Vec<T>,
     /// What a watch goes on from.
     pub resource_version: String,
     /// What the server warns of, each warning once.
@@ -86,7 +86,7 @@ pub struct Listed {
 }
 
 /// Without the objects, which may be Secrets.
-impl fmt::Debug for Listed {
+impl<T> fmt::Debug for Listed<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Listed")
             .field("objects", &self.objects.len())
@@ -314,13 +314,13 @@ impl Objects {
     }
 
     /// The same, keeping of each object only what is made of it: lists can be long, and objects large.
-    pub async fn list_with(
+    pub async fn list_with<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         selector: &Selector,
-        keep: impl Fn(Value) -> Option<Value> + Send + Sync,
-    ) -> Result<Listed, ObjectError> {
+        keep: impl Fn(Value) -> Option<T> + Send + Sync,
+    ) -> Result<Listed<T>, ObjectError> {
         // A page can be too old for the next one. The third try asks for everything at once, which cannot.
         for limit in [PAGE_OBJECTS, PAGE_OBJECTS, 0] {
             match self.pages(kind, namespace, selector, limit, &keep).await {
@@ -336,14 +336,14 @@ impl Objects {
         self.pages(kind, namespace, selector, 0, &keep).await
     }
 
-    async fn pages(
+    async fn pages<T>(
         &self,
         kind: &KindRef,
         namespace: Option<&str>,
         selector: &Selector,
         limit: u32,
-        keep: &(impl Fn(Value) -> Option<Value> + Send + Sync),
-    ) -> Result<Listed, ObjectError> {
+        keep: &(impl Fn(Value) -> Option<T> + Send + Sync),
+    ) -> Result<Listed<T>, ObjectError> {
         let object = describe_all(kind, namespace);
         let path = kind.collection(namespace);
         let path = path.map_err(|problem| self.error(Verb::List, &object, problem))?;

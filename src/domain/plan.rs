@@ -33,7 +33,7 @@ use crate::resource::{
 
 use self::decide::Decider;
 pub use self::decide::outgoing;
-pub use self::observation::{Checked, Content, Observation, Options};
+pub use self::observation::{Checked, Content, LiveObjects, Observation, Options, Packed};
 pub use self::standing::{ADOPTED, ORIGIN};
 
 /// What is done to an object.

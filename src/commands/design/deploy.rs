@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
-        design::{Action, Blocker, DeployResult, EventLine, FieldSource, PlanDesign, Planned},
+        design::{Action, Blocker, DeployResult, EventLine, FieldSource, PlanDesign, PlanOptions},
     },
     commands::Outcome,
     context::Context,
@@ -94,7 +94,7 @@ struct SavedPlan {
     #[serde(default)]
     fingerprints: BTreeMap<String, String>,
     #[serde(default)]
-    plan: Option<Planned>,
+    plan: Option<PlanOptions>,
 }
 
 impl SavedPlan {

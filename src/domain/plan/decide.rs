@@ -97,6 +97,7 @@ impl<'a> Decider<'a> {
             .as_ref()
             .and_then(|parent| parent.get(&resource.id));
         let live = self.seen.live.get(&resource.id);
+        let live = live.as_ref();
         step.precondition = live.map(Precondition::of);
         let written = recorded.filter(|member| member.uid.is_some());
         let once = resource.policies.creation == Creation::Once;

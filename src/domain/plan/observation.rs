@@ -20,7 +20,7 @@ pub struct Observation {
     pub parent: Option<Parent>,
     /// The live objects by id: desired ones and members, whoever they belong to. What is neither here
     /// nor in `unseen` doesn't exist.
-    pub live: HashMap<ResourceId, Value>,
+    pub live: LiveObjects,
     /// Why something could not be looked at: its kind or its namespace comes with the set itself.
     pub unseen: HashMap<ResourceId, String>,
     /// What the server answered to dry runs of [`Plan::needs_check`](super::Plan::needs_check).
@@ -37,7 +37,7 @@ impl Observation {
             manager: set.field_manager(),
             set,
             parent: None,
-            live: HashMap::new(),
+            live: LiveObjects::default(),
             unseen: HashMap::new(),
             checked: HashMap::new(),
             contents: HashMap::new(),
@@ -54,6 +54,49 @@ impl fmt::Debug for Observation {
             .field("live", &self.live.len())
             .field("unseen", &self.unseen)
             .finish_non_exhaustive()
+    }
+}
+
+/// Live objects by id, packed: each is looked at once, and the trees of all of them together would be
+/// most of what a run needs.
+#[derive(Clone, Default, PartialEq)]
+pub struct LiveObjects(HashMap<ResourceId, Packed>);
+
+/// An object without its tree.
+#[derive(Clone, PartialEq)]
+pub struct Packed(Box<[u8]>);
+
+impl From<&Value> for Packed {
+    fn from(object: &Value) -> Self {
+        // A value always has a JSON form.
+        Self(serde_json::to_vec(object).unwrap_or_default().into())
+    }
+}
+
+impl LiveObjects {
+    /// Adds one.
+    pub fn insert(&mut self, id: ResourceId, object: impl Into<Packed>) {
+        self.0.insert(id, object.into());
+    }
+
+    /// Returns one.
+    pub fn get(&self, id: &ResourceId) -> Option<Value> {
+        serde_json::from_slice(&self.0.get(id)?.0).ok()
+    }
+
+    /// Tells whether there is such an object.
+    pub fn contains(&self, id: &ResourceId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) fn leftovers(
         }
         match seen.live.get(&id) {
             Some(live) => {
-                let mut leftover = Leftover::of(id, member, live);
-                if leftover.decide(seen, options) {
+                let mut leftover = Leftover::of(id, member, &live);
+                if leftover.decide(&live, seen, options) {
                     plan.gone.push(leftover.step.id.clone());
                 }
                 left.push(leftover);
@@ -65,19 +65,51 @@ pub(super) fn leftovers(
 struct Leftover<'a> {
     member: &'a Member,
     group: &'a str,
-    live: Option<&'a Value>,
+    live: Option<Remains>,
     step: Step,
 }
 
+/// What is still needed of a live object once it is decided on.
+#[derive(Default)]
+struct Remains {
+    uid: Option<String>,
+    depends_on: String,
+    /// Group and kind that it defines.
+    defines: Option<(String, String)>,
+    /// Group and version that it serves.
+    serves: Option<(String, String)>,
+}
+
+impl Remains {
+    fn of(live: &Value, group: &str, kind: &str) -> Self {
+        let text = |path: &[&str]| dig(live, path).and_then(Value::as_str).map(str::to_owned);
+        let pair = |a: &[&str], b: &[&str]| text(a).zip(text(b));
+        let is = |one: (&str, &str)| (group, kind) == one;
+        Self {
+            uid: uid(live).map(str::to_owned),
+            depends_on: text(&["metadata", "annotations", DEPENDS_ON]).unwrap_or_default(),
+            defines: is(DEFINITION)
+                .then(|| pair(&["spec", "group"], &["spec", "names", "kind"]))
+                .flatten(),
+            serves: is(("apiregistration.k8s.io", "APIService"))
+                .then(|| pair(&["spec", "group"], &["spec", "version"]))
+                .flatten(),
+        }
+    }
+}
+
+const DEFINITION: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+
 impl<'a> Leftover<'a> {
-    fn of(id: ResourceId, member: &'a Member, live: &'a Value) -> Self {
+    fn of(id: ResourceId, member: &'a Member, live: &Value) -> Self {
         let mut step = Step::new(id, None, 0);
         step.action = Action::Skipped;
         step.precondition = Some(Precondition::of(live));
+        let group = canonical_group(&member.group, &member.kind);
         Self {
             member,
-            group: canonical_group(&member.group, &member.kind),
-            live: Some(live),
+            group,
+            live: Some(Remains::of(live, group, &member.kind)),
             step,
         }
     }
@@ -99,10 +131,7 @@ impl<'a> Leftover<'a> {
     }
 
     /// Decides by the object alone, and tells whether it isn't ours any more.
-    fn decide(&mut self, seen: &Observation, options: Options) -> bool {
-        let Some(live) = self.live else {
-            return false;
-        };
+    fn decide(&mut self, live: &Value, seen: &Observation, options: Options) -> bool {
         if let Some(why) = self.is_not_ours(live, seen) {
             self.keep(format!("not ours: {why}"));
             return true;
@@ -175,21 +204,19 @@ impl<'a> Leftover<'a> {
     }
 
     /// Returns the group and the kind that it defines.
-    fn defines(&self) -> Option<(&'a str, &'a str)> {
-        if !self.is("apiextensions.k8s.io", "CustomResourceDefinition") {
-            return None;
-        }
-        let text = |path: &[&str]| dig(self.live?, path).and_then(Value::as_str);
-        Some((text(&["spec", "group"])?, text(&["spec", "names", "kind"])?))
+    fn defines(&self) -> Option<(&str, &str)> {
+        let (group, kind) = self.live.as_ref()?.defines.as_ref()?;
+        Some((group, kind))
     }
 
     /// Returns the group and the version that it serves.
-    fn serves(&self) -> Option<(&'a str, &'a str)> {
-        if !self.is("apiregistration.k8s.io", "APIService") {
-            return None;
-        }
-        let text = |path: &[&str]| dig(self.live?, path).and_then(Value::as_str);
-        Some((text(&["spec", "group"])?, text(&["spec", "version"])?))
+    fn serves(&self) -> Option<(&str, &str)> {
+        let (group, version) = self.live.as_ref()?.serves.as_ref()?;
+        Some((group, version))
+    }
+
+    fn uid(&self) -> Option<&str> {
+        self.live.as_ref()?.uid.as_deref()
     }
 }
 
@@ -203,7 +230,7 @@ struct Containers<'a> {
     /// What goes.
     removed: HashSet<ResourceId>,
     /// The uids of what goes.
-    removed_uids: HashSet<&'a str>,
+    removed_uids: HashSet<String>,
 }
 
 impl<'a> Containers<'a> {
@@ -232,7 +259,9 @@ impl<'a> Containers<'a> {
             let (id, member) = (&leftover.step.id, leftover.member);
             if leftover.step.action == Action::Pruned {
                 containers.removed.insert(id.clone());
-                containers.removed_uids.extend(leftover.live.and_then(uid));
+                containers
+                    .removed_uids
+                    .extend(leftover.uid().map(str::to_owned));
             } else {
                 // A stranger is no member any more, and is there nevertheless.
                 containers.removed.remove(id);
@@ -275,7 +304,7 @@ impl<'a> Containers<'a> {
                     continue;
                 }
                 self.in_namespace.get(name)
-            } else if leftover.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            } else if leftover.is(DEFINITION.0, DEFINITION.1) {
                 let Some((group, kind)) = leftover.defines() else {
                     kept.push((index, "what it defines cannot be read".to_owned(), None));
                     continue;
@@ -313,7 +342,7 @@ impl<'a> Containers<'a> {
 
     /// Returns what neither goes by itself nor with what goes.
     fn foreign<'c>(&self, contents: &'c [Content]) -> Vec<&'c ResourceId> {
-        let mut uids = self.removed_uids.clone();
+        let mut uids: HashSet<&str> = self.removed_uids.iter().map(String::as_str).collect();
         let mut open: Vec<&Content> = contents.iter().collect();
         open.retain(|content| {
             let goes = self.removed.contains(&content.id) || self.is_incidental(&content.id);
@@ -462,10 +491,8 @@ fn graph(left: &[Leftover<'_>], explicit: Strength) -> Graph {
         for &after in [holder, definition, server].into_iter().flatten() {
             graph.depend(after, node, Strength::Firm);
         }
-        let annotation = leftover
-            .live
-            .and_then(|live| dig(live, &["metadata", "annotations", DEPENDS_ON]));
-        let annotation = annotation.and_then(Value::as_str).unwrap_or_default();
+        let annotation = leftover.live.as_ref().map(|live| live.depends_on.as_str());
+        let annotation = annotation.unwrap_or_default();
         for text in annotation.split(',').map(str::trim) {
             let own = member.namespace.as_deref();
             if let Some(on) = dependency(text, own, &by_id).filter(|on| *on != node) {

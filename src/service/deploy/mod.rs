@@ -26,7 +26,7 @@ pub use logs::logs;
 pub use record::history;
 pub use status::status;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use futures::{
     StreamExt,
@@ -39,10 +39,11 @@ use weft_domain::{
     inventory::{Outcome, Parent},
     overlay::Provenance,
     plan::{self, Action, Plan, Refusal, Step},
-    resource::{Resource, ResourceSet, is_built_in_group},
+    readiness::Readiness,
+    resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
 };
 
-use self::{perform::Run, ready::Known, site::Site};
+use self::{observe::Planned, perform::Run, ready::Known, site::Site};
 use super::{
     Services,
     design::{Judged, read, set_by},
@@ -51,7 +52,7 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, Goal, Mode},
-        design::{DeployResult, FieldSource, Planned, PlannedResource, Schemas},
+        design::{DeployResult, FieldSource, PlanOptions, PlannedResource, Schemas},
         operation::Started,
     },
     error::{Code, Error, Place, Result},
@@ -71,8 +72,7 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
     if request.mode != Mode::Perform {
         handle.leave_no_trace();
     }
-    let request = Arc::new(request);
-    let source = Arc::new(match &request.goal {
+    let source = match &request.goal {
         Goal::Design {
             design, fitting, ..
         } => {
@@ -80,21 +80,18 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
             Some(read::read(&services, design.clone(), fitting).await?)
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
-    });
-    let runs = request.target.each().into_iter().map(|context| {
-        let (services, request, source) = (services.clone(), request.clone(), source.clone());
-        let handle = handle.clone();
+    };
+    let contexts = request.target.each();
+    // One each; of a large design the last one is no copy.
+    let sources = std::iter::repeat_n(source, contexts.len());
+    let runs = contexts.into_iter().zip(sources).map(|(context, source)| {
+        let (services, request, handle) = (&services, &request, &handle);
         async move {
             let name = context.clone().unwrap_or_default();
-            let result = on_one(
-                &services,
-                &request,
-                source.as_ref().as_ref(),
-                context,
-                &handle,
+            (
+                name,
+                on_one(services, request, source, context, handle).await,
             )
-            .await;
-            (name, result)
         }
     });
     merge(join_all(runs).await)
@@ -164,11 +161,11 @@ pub(super) struct Wanted {
 async fn on_one(
     services: &Services,
     request: &DeployDesign,
-    source: Option<&read::Read>,
+    source: Option<read::Read>,
     context: Option<String>,
     handle: &Handle,
 ) -> Result<DeployResult> {
-    let name = match source {
+    let name = match &source {
         Some(source) => source.name().to_owned(),
         None => request.goal.subject(),
     };
@@ -183,7 +180,7 @@ async fn on_one(
             Some(source),
         ) => {
             let overlays = fitting.overlays_of(site.context());
-            let fitted = source.clone().fitted(&overlays);
+            let fitted = source.fitted(&overlays);
             let fitted = fitted.map_err(|error| error.of_context(site.context()))?;
             Wanted {
                 overlays,
@@ -215,6 +212,9 @@ async fn on_one(
     ordered.on(services, &mut site).await
 }
 
+/// How resources were when they were looked at.
+type States = HashMap<ResourceId, Readiness>;
+
 /// A run on one cluster.
 struct Ordered<'a> {
     request: &'a DeployDesign,
@@ -225,7 +225,11 @@ struct Ordered<'a> {
 
 impl Ordered<'_> {
     async fn on(&self, services: &Services, site: &mut Site) -> Result<DeployResult> {
-        let mut plan = self.plan(site).await?;
+        let known = self.known(site).await;
+        let Planned {
+            mut plan,
+            mut states,
+        } = self.plan(site, &known).await?;
         if self.request.mode == Mode::Compare {
             return Ok(self.shown(site, &plan));
         }
@@ -240,7 +244,7 @@ impl Ordered<'_> {
         }
         if self.is_done(site, &plan) {
             self.expect(site, &plan)?;
-            return self.only_look(site, &plan).await;
+            return self.only_look(site, &known, &plan, states).await;
         }
         let lease = site.claim(services, self.handle).await?;
         let worked = async {
@@ -248,13 +252,13 @@ impl Ordered<'_> {
             let before = site.parent.clone();
             site.find().await?;
             if site.parent != before {
-                plan = self.plan(site).await?;
+                Planned { plan, states } = self.plan(site, &known).await?;
             }
             self.expect(site, &plan)?;
             let mut result = if self.is_done(site, &plan) {
-                self.only_look(site, &plan).await?
+                self.only_look(site, &known, &plan, states).await?
             } else {
-                self.work(services, site, &plan, &lease).await?
+                self.work(services, site, &known, &plan, &lease).await?
             };
             result.notes.append(&mut notes);
             Ok(result)
@@ -265,15 +269,15 @@ impl Ordered<'_> {
     }
 
     /// Looks, plans, and refuses what may not be done.
-    async fn plan(&self, site: &Site) -> Result<Plan> {
+    async fn plan(&self, site: &Site, known: &Known) -> Result<Planned> {
         self.handle.check()?;
         self.handle.step(format!("looking at {}", site.shown()));
         let options = self.request.options.of_plan(&self.request.goal);
-        let plan = observe::planned(site, &self.wanted.set, options).await?;
+        let planned = observe::planned(site, &self.wanted.set, known, options).await?;
         if self.request.mode != Mode::Compare {
-            refuse(site, &plan)?;
+            refuse(site, &planned.plan)?;
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// Whether a plan is the one that the user has seen.
@@ -330,21 +334,32 @@ impl Ordered<'_> {
     }
 
     /// Says how everything is, of which nothing has to be written.
-    async fn only_look(&self, site: &Site, plan: &Plan) -> Result<DeployResult> {
+    async fn only_look(
+        &self,
+        site: &Site,
+        known: &Known,
+        plan: &Plan,
+        states: States,
+    ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
-        let known = self.known(site).await;
-        let run = self.run(&known, None);
-        self.see(site, &mut result, &run).await;
+        let run = self.run(known, None);
+        self.see(site, &mut result, &run, Some(states)).await;
         Ok(result)
     }
 
     /// Looks whether everything is ready, or waits until it is. What goes wrong is in the result.
-    async fn see(&self, site: &Site, result: &mut DeployResult, run: &Run<'_>) {
+    async fn see(
+        &self,
+        site: &Site,
+        result: &mut DeployResult,
+        run: &Run<'_>,
+        states: Option<States>,
+    ) {
         let set = &self.wanted.set;
         let seen = if self.request.options.wait && result.failures.is_empty() {
-            ready::wait(site, set, result, run).await
+            ready::wait(site, set, result, run, states).await
         } else {
-            ready::look(site, set, result, run).await
+            ready::look(site, set, result, run, states).await
         };
         if let Err(error) = seen {
             result.failures.push(error.into());
@@ -356,6 +371,7 @@ impl Ordered<'_> {
         &self,
         services: &Services,
         site: &mut Site,
+        known: &Known,
         plan: &Plan,
         lease: &site::Lease,
     ) -> Result<DeployResult> {
@@ -369,8 +385,7 @@ impl Ordered<'_> {
         } else {
             Some(record::begin(services, site, self.wanted, self.request, content).await?)
         };
-        let known = self.known(site).await;
-        let run = self.run(&known, Some(lease));
+        let run = self.run(known, Some(lease));
         let set = &self.wanted.set;
         let performed = perform::perform(site, set, plan, &mut result, &run).await?;
         let is_whole = performed.is_whole;
@@ -397,8 +412,8 @@ impl Ordered<'_> {
             Err(error) => result.failures.push(error.into()),
         }
         if is_whole && !goes {
-            self.see(site, &mut result, &run).await;
-        } else if let Err(error) = ready::look(site, set, &mut result, &run).await {
+            self.see(site, &mut result, &run, None).await;
+        } else if let Err(error) = ready::look(site, set, &mut result, &run, None).await {
             tracing::debug!(%error, "the state was not read after the run");
         }
         result.summary = plan::Summary::of(result.resources.iter().map(|r| r.action));
@@ -411,7 +426,7 @@ impl Ordered<'_> {
         let context = site.context().to_owned();
         result.fingerprints.insert(context, fingerprint(plan));
         let options = &self.request.options;
-        result.plan = (self.request.mode != Mode::Perform).then_some(Planned {
+        result.plan = (self.request.mode != Mode::Perform).then_some(PlanOptions {
             prune: options.prune,
             adopt: options.adopt,
             replace: options.replace,

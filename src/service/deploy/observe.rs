@@ -9,13 +9,16 @@ use weft_domain::{
     inventory::Member,
     ownership::conflicts,
     plan::{
-        self, Action, Checked, Content, Need, Observation, Observed, Options, Plan, Step, outgoing,
+        self, Action, Checked, Content, Need, Observation, Observed, Options, Packed, Plan, Step,
+        outgoing,
     },
-    resource::{Resource, ResourceId, ResourceSet},
+    readiness::Readiness,
+    resource::{Resource, ResourceId, ResourceSet, split_api_version},
 };
 
 use super::{
     each,
+    ready::{self, Known},
     site::{Site, id_of, is_missing},
 };
 use crate::{
@@ -60,12 +63,24 @@ impl Sought {
     }
 }
 
+/// A plan, with how the resources were when they were looked at.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// Of those that are there.
+    pub(super) states: HashMap<ResourceId, Readiness>,
+}
+
 /// Looks at a cluster and plans, asking again what only the server can tell.
-pub(super) async fn planned(site: &Site, set: &ResourceSet, options: Options) -> Result<Plan> {
+pub(super) async fn planned(
+    site: &Site,
+    set: &ResourceSet,
+    known: &Known,
+    options: Options,
+) -> Result<Planned> {
     let mut seen = Observation::new(site.id.clone());
     seen.manager.clone_from(&site.manager);
     seen.parent.clone_from(&site.parent);
-    look(site, set, &mut seen).await?;
+    let states = look(site, set, known, &mut seen).await?;
     loop {
         let plan = plan::plan(set, &Observed::Cluster(&seen, options))
             .map_err(|cycle| Error::new(Code::Cycle, cycle.to_string()))?;
@@ -86,7 +101,7 @@ pub(super) async fn planned(site: &Site, set: &ResourceSet, options: Options) ->
         });
         let checked: Vec<_> = each(checks).try_collect().await?;
         if checked.is_empty() && contents.is_empty() {
-            return Ok(plan);
+            return Ok(Planned { plan, states });
         }
         seen.checked.extend(checked);
         for id in contents {
@@ -144,40 +159,94 @@ fn checked(reply: Result<Value, ObjectError>) -> Result<Checked> {
 }
 
 /// Reads the live objects of the desired resources and of the members.
-async fn look(site: &Site, set: &ResourceSet, seen: &mut Observation) -> Result<()> {
+async fn look(
+    site: &Site,
+    set: &ResourceSet,
+    known: &Known,
+    seen: &mut Observation,
+) -> Result<HashMap<ResourceId, Readiness>> {
+    let mut states = HashMap::new();
+    let keep = |id: &ResourceId, object: Value| {
+        let state = set.by_id(id).map(|_| ready::judge(site, known, &object));
+        (Packed::from(&object), state)
+    };
+    // What goes into a namespace that isn't there yet can't be asked about.
     let brought = brought_namespaces(set);
+    let namespaces = brought.values().filter_map(|id| set.by_id(id));
+    let found = looked(site, namespaces.map(Sought::of_resource), keep).await?;
+    take(found, seen, &mut states);
+    let absent: HashSet<&str> = brought
+        .iter()
+        .filter(|(_, id)| !seen.live.contains(id))
+        .map(|(name, _)| *name)
+        .collect();
+    let is_absent = |sought: &Sought| {
+        let namespace = sought.namespace.as_deref();
+        namespace.is_some_and(|namespace| absent.contains(namespace))
+    };
     let members = seen.parent.iter().flat_map(|parent| parent.members());
     let sought = set.iter().map(Sought::of_resource);
-    let sought: Vec<_> = sought.chain(members.map(Sought::of_member)).collect();
-    let ids: Vec<_> = sought.iter().map(|one| one.id.clone()).collect();
-    let live = live(site, sought).await?;
-    for id in ids.into_iter().filter(|id| !live.contains_key(id)) {
-        seen.unseen
-            .insert(id, "its kind comes with the design".to_owned());
-    }
-    let live = live.into_iter();
-    seen.live = live
-        .filter_map(|(id, object)| Some((id, object?)))
+    let sought = sought.chain(members.map(Sought::of_member));
+    let (absent, sought): (Vec<_>, Vec<_>) = sought
+        .filter(|sought| !seen.live.contains(&sought.id))
+        .partition(is_absent);
+    let kinds: HashMap<ResourceId, String> = sought
+        .iter()
+        .map(|sought| (sought.id.clone(), sought.api_version.clone()))
         .collect();
-    // What goes into a namespace that isn't there yet can't be asked about.
-    for resource in set {
-        if let Some(namespace) = &resource.namespace
-            && let Some(id) = brought.get(namespace.as_str())
-            && !seen.live.contains_key(id)
-        {
-            let why = "its namespace comes with the design".to_owned();
-            seen.unseen.entry(resource.id.clone()).or_insert(why);
-        }
+    let found = looked(site, sought, keep).await?;
+    let broken = site.kinds();
+    let unserved = kinds.into_iter().filter(|(id, _)| !found.contains_key(id));
+    for (id, api_version) in unserved {
+        let (group, _) = split_api_version(&api_version);
+        let why = if set.by_id(&id).is_some() {
+            "its kind comes with the design"
+        } else if broken.broken().iter().any(|broken| broken.group == group) {
+            "the server of its kind does not answer"
+        } else {
+            // Whatever was of a kind that nobody serves any more went with the definition.
+            continue;
+        };
+        seen.unseen.insert(id, why.to_owned());
     }
-    Ok(())
+    for sought in absent
+        .into_iter()
+        .filter(|sought| set.by_id(&sought.id).is_some())
+    {
+        let why = "its namespace comes with the design".to_owned();
+        seen.unseen.entry(sought.id).or_insert(why);
+    }
+    take(found, seen, &mut states);
+    Ok(states)
 }
 
-/// Looks for objects, with one list for many of a kind and namespace: what is there, what isn't, and
-/// nothing about those whose kind is not served.
+/// Notes what was found, and how it is.
+fn take(found: Found, seen: &mut Observation, states: &mut HashMap<ResourceId, Readiness>) {
+    for (id, found) in found {
+        if let Some((packed, state)) = found {
+            states.extend(state.map(|state| (id.clone(), state)));
+            seen.live.insert(id, packed);
+        }
+    }
+}
+
+type Found = HashMap<ResourceId, Option<(Packed, Option<Readiness>)>>;
+
+/// Looks for objects as [`looked`] does, and keeps them whole.
 pub(super) async fn live(
     site: &Site,
     sought: impl IntoIterator<Item = Sought>,
 ) -> Result<HashMap<ResourceId, Option<Value>>> {
+    looked(site, sought, |_, object| object).await
+}
+
+/// Looks for objects, with one list for many of a kind and namespace: what is made of those that are
+/// there, nothing of those that aren't; those whose kind is not served are left out.
+pub(super) async fn looked<T: Send>(
+    site: &Site,
+    sought: impl IntoIterator<Item = Sought>,
+    keep: impl Fn(&ResourceId, Value) -> T + Send + Sync + Copy,
+) -> Result<HashMap<ResourceId, Option<T>>> {
     let mut groups: BTreeMap<(String, String, Option<String>), Vec<Sought>> = BTreeMap::new();
     let mut known = HashSet::new();
     for one in sought {
@@ -195,7 +264,7 @@ pub(super) async fn live(
         .filter_map(|((api_version, kind, namespace), sought)| {
             let kind = site.kind(&api_version, &kind)?;
             let list = async move {
-                let found = find(site, &kind, namespace.as_deref(), &sought).await?;
+                let found = find(site, &kind, namespace.as_deref(), &sought, keep).await?;
                 Ok::<_, Error>((sought, found))
             };
             Some(list.boxed())
@@ -218,30 +287,27 @@ fn brought_namespaces(set: &ResourceSet) -> HashMap<&str, ResourceId> {
         .collect()
 }
 
-async fn find(
+async fn find<T: Send>(
     site: &Site,
     kind: &KindRef,
     namespace: Option<&str>,
     sought: &[Sought],
-) -> Result<Vec<(ResourceId, Value)>> {
+    keep: impl Fn(&ResourceId, Value) -> T + Send + Sync + Copy,
+) -> Result<Vec<(ResourceId, T)>> {
     if sought.len() > SINGLY && kind.can("list") {
-        match site
-            .objects
-            .list(kind, namespace, &Selector::default())
-            .await
-        {
-            Ok(listed) => {
-                let ids: HashMap<&str, &ResourceId> = sought
-                    .iter()
-                    .map(|one| (one.name.as_str(), &one.id))
-                    .collect();
-                let found = listed.objects.into_iter().filter_map(|object| {
-                    let name = object.pointer("/metadata/name")?.as_str()?;
-                    let id = (*ids.get(name)?).clone();
-                    Some((id, object))
-                });
-                return Ok(found.collect());
-            }
+        let ids: HashMap<&str, &ResourceId> = sought
+            .iter()
+            .map(|one| (one.name.as_str(), &one.id))
+            .collect();
+        let wanted = |object: Value| {
+            let name = object.pointer("/metadata/name")?.as_str()?;
+            let id = (*ids.get(name)?).clone();
+            let kept = keep(&id, object);
+            Some((id, kept))
+        };
+        let all = Selector::default();
+        match site.objects.list_with(kind, namespace, &all, wanted).await {
+            Ok(listed) => return Ok(listed.objects),
             // One may look at what one knows without being allowed to list.
             Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -250,7 +316,7 @@ async fn find(
     let singly = sought.iter().map(|one| {
         async move {
             match site.objects.get(kind, namespace, &one.name).await {
-                Ok(reply) => Ok(Some((one.id.clone(), reply.object))),
+                Ok(reply) => Ok(Some((one.id.clone(), keep(&one.id, reply.object)))),
                 Err(error) if is_missing(&error) => Ok(None),
                 Err(error) => Err(Error::from(error)),
             }
@@ -266,6 +332,7 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
     let Some(live) = seen.live.get(id) else {
         return Ok(Vec::new());
     };
+    let live = &live;
     let text = |pointer: &str| {
         live.pointer(pointer)
             .and_then(Value::as_str)

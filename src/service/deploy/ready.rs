@@ -135,6 +135,15 @@ async fn binding_modes(site: &Site) -> HashMap<String, String> {
     modes.collect()
 }
 
+/// How a live object is.
+pub(super) fn judge(site: &Site, known: &Known, live: &Value) -> Readiness {
+    let related = Related {
+        discoverable: discoverable(site, live),
+        ..known.of(live)
+    };
+    readiness(live, &related)
+}
+
 /// The states of the resources that a result shows.
 struct States<'a> {
     site: &'a Site,
@@ -144,27 +153,36 @@ struct States<'a> {
 }
 
 impl<'a> States<'a> {
-    /// Looks at everything that the run has not failed to write.
+    /// How everything is that the run has not failed to write, as far as it isn't known already.
     async fn look(
         site: &'a Site,
         set: &'a ResourceSet,
         known: &'a Known,
         result: &DeployResult,
+        seen: Option<HashMap<ResourceId, Readiness>>,
     ) -> Result<Self> {
+        let shown = result.resources.iter();
+        let shown = shown.filter(|shown| shown.action != Action::Failed);
+        let ids: Vec<ResourceId> = shown.map(|shown| shown.id.clone().into()).collect();
+        let by_id = if let Some(seen) = seen {
+            seen
+        } else {
+            let resources = ids.iter().filter_map(|id| set.by_id(id));
+            let keep = |_: &ResourceId, object: Value| judge(site, known, &object);
+            let found = observe::looked(site, resources.map(Sought::of_resource), keep).await?;
+            let found = found.into_iter();
+            found.filter_map(|(id, state)| Some((id, state?))).collect()
+        };
         let mut states = Self {
             site,
             set,
             known,
-            by_id: HashMap::new(),
+            by_id,
         };
-        let shown = result.resources.iter();
-        let shown = shown.filter(|shown| shown.action != Action::Failed);
-        let ids: Vec<ResourceId> = shown.map(|shown| shown.id.clone().into()).collect();
-        let resources = ids.iter().filter_map(|id| set.by_id(id));
-        let live = observe::live(site, resources.map(Sought::of_resource)).await?;
         for id in ids.iter().filter(|id| set.by_id(id).is_some()) {
-            let live = live.get(id).and_then(Option::as_ref);
-            states.see(id, live);
+            if !states.by_id.contains_key(id) {
+                states.see(id, None);
+            }
         }
         Ok(states)
     }
@@ -175,11 +193,7 @@ impl<'a> States<'a> {
             return;
         };
         let state = match live {
-            Some(live) => {
-                let mut related = self.known.of(live);
-                related.discoverable = discoverable(self.site, live);
-                readiness(live, &related)
-            }
+            Some(live) => judge(self.site, self.known, live),
             None if resource.policies.cleanup == Cleanup::OnSuccess => Readiness::Ready {
                 reason: Some("has run, and was cleaned up".to_owned()),
             },
@@ -295,17 +309,19 @@ async fn discover(site: &Site, set: &ResourceSet, until: Instant) {
     }
 }
 
-/// Looks once.
+/// Looks once; `seen` is what is known already.
 pub(super) async fn look(
     site: &Site,
     set: &ResourceSet,
     result: &mut DeployResult,
     run: &Run<'_>,
+    seen: Option<HashMap<ResourceId, Readiness>>,
 ) -> Result<()> {
-    discover(site, set, Instant::now()).await;
-    States::look(site, set, run.known, result)
-        .await?
-        .mark(result);
+    if seen.is_none() {
+        discover(site, set, Instant::now()).await;
+    }
+    let states = States::look(site, set, run.known, result, seen).await?;
+    states.mark(result);
     Ok(())
 }
 
@@ -319,10 +335,13 @@ pub(super) async fn wait(
     set: &ResourceSet,
     result: &mut DeployResult,
     run: &Run<'_>,
+    seen: Option<HashMap<ResourceId, Readiness>>,
 ) -> Result<()> {
     let begun = Instant::now();
-    discover(site, set, run.deadline).await;
-    let mut states = States::look(site, set, run.known, result).await?;
+    if seen.is_none() {
+        discover(site, set, run.deadline).await;
+    }
+    let mut states = States::look(site, set, run.known, result, seen).await?;
     let deadline = |id: &ResourceId| {
         let own = set
             .by_id(id)
