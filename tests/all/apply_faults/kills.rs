@@ -350,3 +350,28 @@ fn a_run_killed_before_its_revision_was_recorded_leaves_that_to_the_next() {
         }
     }
 }
+
+#[test]
+#[ignore = "engine: a member whose kind is no longer served never leaves the inventory"]
+fn what_went_with_its_definition_does_not_stay_in_the_inventory() {
+    let place = Place::new(ApiServer::shared(), "gone");
+    let group = format!("{}.example", place.namespace);
+    let gadgets = [definition(&group), gadget(&group, "g", "one")];
+    let rest = [map("rest", "one")];
+    for prune in [true, false] {
+        place.write("app.yaml", &[&gadgets[..], &rest].concat());
+        place.run(&["deploy", "app.yaml"]).succeeds();
+        let name = format!("gadgets.{group}");
+        place.server.kubectl(&["delete", "crd", &name], "");
+        if prune {
+            place.write("app.yaml", &rest);
+            place
+                .run(&["deploy", "app.yaml", "--prune", "--yes"])
+                .succeeds();
+            assert_eq!(place.differences("app", &rest), [""; 0]);
+        } else {
+            place.run(&["undeploy", "app", "--yes"]).succeeds();
+            assert_eq!(place.remains("app"), [""; 0]);
+        }
+    }
+}

@@ -71,10 +71,13 @@ pub fn is_alive(pid: u32) -> bool {
         let asked = Command::new("kill").args(["-0", &pid.to_string()]).output();
         return asked.is_ok_and(|output| output.status.success());
     }
-    std::fs::read_to_string(path).is_ok_and(|stat| {
+    let ended = std::fs::read_to_string(path).map_or(true, |stat| {
         let state = stat.rsplit(") ").next().unwrap_or_default();
-        !state.starts_with('Z')
-    })
+        state.starts_with('Z')
+    });
+    // The first thread may have ended before the others, which still hold files and ports.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    !ended || threads.is_ok_and(|threads| threads.count() > 1)
 }
 
 /// Waits for the end of a process.
