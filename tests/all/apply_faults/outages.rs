@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -50,57 +50,70 @@ struct Row {
     longest: Duration,
 }
 
+/// How many clusters are broken side by side; most of the time is waiting.
+const CLUSTERS: usize = 2;
+
 #[test]
 fn a_run_in_an_outage_or_the_next_one_converges_within_30_s_of_the_return() {
     let count = if full() { 200 } else { 10 };
+    let seed = Seeded::seed();
+    let table = Mutex::default();
+    std::thread::scope(|scope| {
+        for cluster in 0..CLUSTERS {
+            let table = &table;
+            scope.spawn(move || {
+                let random = Seeded::new(seed.wrapping_add(cluster as u64));
+                let numbers = (0..count).skip(cluster).step_by(CLUSTERS);
+                outages(random, numbers, table);
+            });
+        }
+    });
+    println!("outage            count  by itself  by the next run  longest after the return");
+    let table: BTreeMap<Outage, Row> = table.into_inner().expect("no panic");
+    for (outage, row) in &table {
+        let (name, longest) = (format!("{outage:?}"), row.longest);
+        let (outages, alone, again) = (row.outages, row.alone, row.again);
+        println!("{name:16}  {outages:5}  {alone:9}  {again:15}  {longest:.1?}");
+    }
+    assert_eq!(table.values().map(|row| row.outages).sum::<usize>(), count);
+}
+
+/// Breaks one cluster in the middle of one run after the other.
+fn outages(
+    mut random: Seeded,
+    numbers: impl Iterator<Item = usize>,
+    table: &Mutex<BTreeMap<Outage, Row>>,
+) {
     let server = &ApiServer::own();
     let place = Place::new(server, "outage");
-    let mut random = Seeded::new(Seeded::seed());
-    let design = |value: &str| -> Vec<_> {
+    let design = |value: &str| {
         let maps = (0..120).map(|number| map(&format!("map-{number}"), value));
-        maps.collect()
+        let objects: Vec<_> = maps.collect();
+        place.write("app.yaml", &objects);
+        objects
     };
     let arguments = ["deploy", "app.yaml", "--concurrency", "2"];
-    place.write("app.yaml", &design("first"));
+    design("first");
     place.run(&arguments).succeeds();
-    place.write("app.yaml", &design("second"));
+    design("second");
     let begun = Instant::now();
     place.run(&arguments).succeeds();
     let life = begun.elapsed();
-    let mut table: BTreeMap<Outage, Row> = BTreeMap::new();
-    let mut missed = 0;
-    while table.values().map(|row| row.outages).sum::<usize>() < count {
-        let number = table.values().map(|row| row.outages).sum::<usize>();
+    for number in numbers {
         let outage = [
             Outage::EtcdKilled,
             Outage::ApiServerKilled,
             Outage::ApiServerStopped,
         ][number % 3];
-        let objects = design(&format!("round-{number}-{missed}"));
-        place.write("app.yaml", &objects);
-        let wait = life.mul_f64(0.15) + life.mul_f64(0.006 * random.below(100) as f64);
-        let (tell, told) = mpsc::channel();
-        let (run, hit, returned): (Run, bool, Instant) = std::thread::scope(|scope| {
-            let striker = scope.spawn(move || {
-                let pid: u32 = told.recv().expect("a process");
-                std::thread::sleep(wait);
-                let hit = is_alive(pid);
-                if hit {
-                    outage.strike(server);
-                }
-                (hit, Instant::now())
-            });
-            let run = place.run_with(&server.kubeconfig, &arguments, |pid| {
-                tell.send(pid).expect("a listener");
-            });
-            let (hit, returned) = striker.join().expect("no panic");
-            (run, hit, returned)
-        });
-        if !hit {
-            missed += 1;
-            assert!(missed < 50 + count, "runs are over too early");
-            continue;
-        }
+        // Now and then a run is over before; then there is another one.
+        let (objects, run, returned) = (0..20)
+            .find_map(|attempt| {
+                let objects = design(&format!("round-{number}-{attempt}"));
+                let wait = life.mul_f64(0.15 + 0.006 * random.below(100) as f64);
+                let (run, returned) = struck(&place, &arguments, outage, wait);
+                returned.map(|returned| (objects, run, returned))
+            })
+            .expect("a run that is not over too early");
         let alone = run.code == Some(0);
         let mut last = run;
         if !alone {
@@ -114,6 +127,7 @@ fn a_run_in_an_outage_or_the_next_one_converges_within_30_s_of_the_return() {
         let found = place.differences("app", &objects);
         assert!(found.is_empty(), "{outage:?}: {found:?}\n{last}");
         assert!(took < LIMIT, "{outage:?}: {took:?}\n{last}");
+        let mut table = table.lock().expect("no panic");
         let row = table.entry(outage).or_default();
         row.outages += 1;
         row.longest = row.longest.max(took);
@@ -123,10 +137,30 @@ fn a_run_in_an_outage_or_the_next_one_converges_within_30_s_of_the_return() {
             row.again += 1;
         }
     }
-    println!("outage            count  by itself  by the next run  longest after the return");
-    for (outage, row) in table {
-        let (name, longest) = (format!("{outage:?}"), row.longest);
-        let (outages, alone, again) = (row.outages, row.alone, row.again);
-        println!("{name:16}  {outages:5}  {alone:9}  {again:15}  {longest:.1?}");
-    }
+}
+
+/// Runs a command, and breaks the cluster after some time. When it was back, unless the command was
+/// over before.
+fn struck(
+    place: &Place<'_>,
+    arguments: &[&str],
+    outage: Outage,
+    wait: Duration,
+) -> (Run, Option<Instant>) {
+    let server = place.server;
+    let (tell, told) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let striker = scope.spawn(move || {
+            let pid: u32 = told.recv().expect("a process");
+            std::thread::sleep(wait);
+            is_alive(pid).then(|| {
+                outage.strike(server);
+                Instant::now()
+            })
+        });
+        let run = place.run_with(&server.kubeconfig, arguments, |pid| {
+            tell.send(pid).expect("a listener");
+        });
+        (run, striker.join().expect("no panic"))
+    })
 }
