@@ -38,7 +38,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "PATH=VALUE", hide_short_help = true)]
     set_string: Vec<String>,
     /// The repository of a chart that is named without one
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     repo: Option<String>,
     /// The version of a chart
     #[arg(long, value_name = "VERSION", hide_short_help = true)]

@@ -373,7 +373,7 @@ impl<'a> Work<'a> {
             }
             let reply = write(site, &kind, resource, step).await?;
             if step.action == Action::Created && !reply.created {
-                taken(site, &kind, resource, step, &reply).await?;
+                taken(site, &kind, resource, &reply).await?;
             }
             (live, warnings) = (Some(reply.object), reply.warnings);
         }
@@ -552,21 +552,25 @@ impl<'a> Work<'a> {
 
 /// Refuses an object that somebody else made after we looked: a happy 200 is no adoption. Our fields
 /// are taken back.
-async fn taken(
-    site: &Site,
-    kind: &KindRef,
-    resource: &Resource,
-    step: &Step,
-    reply: &Reply,
-) -> Result<()> {
+async fn taken(site: &Site, kind: &KindRef, resource: &Resource, reply: &Reply) -> Result<()> {
     let before = ownership::written_before(&reply.object, &site.manager);
     // An earlier attempt of ours may have made it.
     if reply.repeated && before.is_none() {
         return Ok(());
     }
-    if let Some(member) = &step.member {
-        release(site, kind, member).await?;
+    // An apply that names nothing gives up what we alone hold, and leaves the rest as it is.
+    let mut nothing = json!({
+        "apiVersion": resource.api_version, "kind": resource.kind,
+        "metadata": {"name": resource.name, "uid": reply.object["metadata"]["uid"]},
+    });
+    if let Some(namespace) = &resource.namespace {
+        nothing["metadata"]["namespace"] = namespace.as_str().into();
     }
+    let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+    let write = site.write();
+    site.objects
+        .apply(kind, namespace, name, &nothing, &write)
+        .await?;
     let by = before.map_or_else(|| "somebody".to_owned(), |owner| owner.manager);
     let message = format!(
         "cannot create {}: {by} has made it in the meantime",
@@ -597,33 +601,33 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
         }
     }
     let exists = bound.is_some();
-    match resource.policies.patch {
-        Patch::Merge if exists => {
+    let replaced = match resource.policies.patch {
+        Patch::Merge if exists => Some(
             site.objects
                 .merge_patch(kind, namespace, name, &object, &write)
-                .await?;
-            Ok(site
-                .objects
-                .apply(kind, namespace, name, &object, &write)
-                .await?)
-        }
+                .await?,
+        ),
         Patch::Replace if exists => {
             if let Some(version) = bound.and_then(|bound| bound.resource_version.as_ref()) {
                 object["metadata"]["resourceVersion"] = version.as_str().into();
             }
-            site.objects
-                .replace(kind, namespace, name, &object, &write)
-                .await?;
-            Ok(site
-                .objects
-                .apply(kind, namespace, name, &object, &write)
-                .await?)
+            Some(
+                site.objects
+                    .replace(kind, namespace, name, &object, &write)
+                    .await?,
+            )
         }
-        Patch::Apply | Patch::Merge | Patch::Replace => Ok(site
-            .objects
-            .apply(kind, namespace, name, &object, &write)
-            .await?),
+        Patch::Apply | Patch::Merge | Patch::Replace => None,
+    };
+    // The apply makes what was merged or replaced seen to be ours.
+    if let Some(written) = replaced
+        && object["metadata"].get("resourceVersion").is_some()
+    {
+        object["metadata"]["resourceVersion"] =
+            written.object["metadata"]["resourceVersion"].clone();
     }
+    let applied = site.objects.apply(kind, namespace, name, &object, &write);
+    Ok(applied.await?)
 }
 
 /// Gives the fields of client-side tools to our own entry, so that later removals work.

@@ -154,23 +154,32 @@ async fn insist<T, F: Future<Output = Result<T, ObjectError>>>(
     deed().await
 }
 
-/// Creates a Secret of ours, which an attempt without an answer may have made already.
+/// Creates a Secret of ours. Where an answer is lost, or says that it is there, it is looked for first.
 async fn create_once(site: &Site, kind: &KindRef, secret: &Value) -> Result<()> {
     let namespace = Some(site.parent_namespace.as_str());
     let name = secret["metadata"]["name"].as_str().unwrap_or_default();
     let write = Write::by("weftctl");
-    let created = insist(|| site.objects.create(kind, namespace, secret, &write)).await;
-    match created {
-        Err(error) if is_unclear(&error) => {
-            let live = site.objects.get(kind, namespace, name).await?.object;
-            if live["data"] == secret["data"] {
-                return Ok(());
-            }
-            let message = "a revision of that number is there and is another one";
-            let object = format!("Secret/{}/{name}", site.parent_namespace);
-            Err(Error::new(Code::ForeignSet, message).at(site.place(Some(&object))))
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let created = site.objects.create(kind, namespace, secret, &write).await;
+        let Err(error) = created else {
+            return Ok(());
+        };
+        if !is_unclear(&error) {
+            return Err(error.into());
         }
-        created => Ok(created.map(|_| ())?),
+        match site.objects.get(kind, namespace, name).await {
+            Ok(live) if live.object["data"] == secret["data"] => return Ok(()),
+            Ok(_) => {
+                let message = "a revision of that number is there and is another one";
+                let object = format!("Secret/{}/{name}", site.parent_namespace);
+                return Err(Error::new(Code::ForeignSet, message).at(site.place(Some(&object))));
+            }
+            Err(missing) if is_missing(&missing) && tries < TRIES => {}
+            Err(missing) if is_missing(&missing) => return Err(error.into()),
+            Err(other) => return Err(other.into()),
+        }
     }
 }
 

@@ -260,6 +260,10 @@ impl Site {
                     return Ok(());
                 }
                 Err(error) if is_missing(&error) => {}
+                // Who may work in one namespace need not be allowed to look into the other.
+                Err(error)
+                    if namespace != self.namespace
+                        && matches!(*error.problem, Problem::Forbidden { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -120,8 +120,8 @@ fn a_quota_that_is_used_up_is_named_with_what_it_holds_back() {
     let maps: Vec<Value> = (0..4).map(|n| map(&format!("map-{n}"), "x")).collect();
     place.write("app.yaml", &maps);
     let run = within(30, &place, &["deploy", "app.yaml"]);
-    assert!(matches!(run.code, Some(4 | 6 | 9 | 10)), "{run}");
-    names(&run, &["few", "map-", "count/configmaps"]);
+    let run = run.fails(6, "E0525");
+    names(&run, &["few", "count/configmaps"]);
     // Of a kind that a controller makes: nobody refuses us, and the pods never come.
     place.write("web.yaml", &[deployment("web", "shop:1", 1)]);
     let arguments = ["deploy", "web.yaml", "--wait", "--timeout", "5s"];

@@ -305,10 +305,8 @@ fn a_run_that_is_killed_at_any_request_is_finished_by_the_next() {
         let (failures, waits) = (row.failures.len(), &row.waits);
         println!("{what:18} {requests:5}  {kills:5}  {late:4}  {failures:8}  {waits:.1?}");
     }
-    // The history is pending: see the ignored test below.
     let failures: Vec<String> = table
         .iter()
-        .filter(|(what, _)| !what.ends_with("history"))
         .flat_map(|(what, row)| {
             row.failures
                 .iter()
