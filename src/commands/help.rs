@@ -10,7 +10,7 @@ use crate::{
     service::source::{Limits, flag},
 };
 
-/// Print the help of a command, or a topic: environment, exit-codes, formats, limits.
+/// Print the help of a command, or a topic: annotations, environment, exit-codes, formats, limits.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  weftctl help design import\n  weftctl help exit-codes")]
 pub struct Help {
@@ -43,6 +43,7 @@ impl View for HelpText {
 type Topic = (&'static str, fn() -> String);
 
 const TOPICS: &[Topic] = &[
+    ("annotations", annotations),
     ("environment", environment),
     ("exit-codes", exit_codes),
     ("formats", formats),
@@ -104,6 +105,15 @@ pub fn more() -> String {
          related      commands beside this one: the man page, and man/weftctl.md\n",
         codes.join(", ")
     )
+}
+
+fn annotations() -> String {
+    use std::fmt::Write;
+    let mut text = String::from("Annotations of objects that say how a deployment treats them:\n");
+    for (name, values, meaning) in weft_domain::resource::ANNOTATIONS {
+        let _ = write!(text, "\n  {name}: {values}\n      {meaning}\n");
+    }
+    text
 }
 
 fn exit_codes() -> String {

@@ -148,19 +148,64 @@ pub const DEPENDS_ON: &str = "weftctl.dev/depends-on";
 
 const PREFIX: &str = "weftctl.dev/";
 
-const ANNOTATIONS: &[&str] = &[
-    CREATION_POLICY,
-    DELETION_POLICY,
-    CONFLICT_POLICY,
-    PATCH_STRATEGY,
-    IGNORE_FIELDS,
-    WAIT,
-    DEADLINE,
-    ADOPT,
-    REPLACE,
-    PHASE,
-    CLEANUP,
-    DEPENDS_ON,
+/// The annotations that steer how an object is treated: name, values, and what they mean.
+pub const ANNOTATIONS: &[(&str, &str, &str)] = &[
+    (
+        CREATION_POLICY,
+        "WhenNeeded | Once",
+        "write it whenever it differs, or once and never again",
+    ),
+    (
+        DELETION_POLICY,
+        "Delete | Retain",
+        "what prune and undeploy do; a PersistentVolumeClaim is retained unless this says Delete",
+    ),
+    (
+        CONFLICT_POLICY,
+        "Stuck | Force",
+        "refuse fields that other managers hold, or take them over",
+    ),
+    (
+        PATCH_STRATEGY,
+        "apply | merge | replace",
+        "how it is written once it exists",
+    ),
+    (
+        IGNORE_FIELDS,
+        "spec.replicas,spec.x[*].y",
+        "fields that are left to others",
+    ),
+    (WAIT, "true | false", "whether its readiness is awaited"),
+    (
+        DEADLINE,
+        "90s, 5m",
+        "how long it may take to become ready, instead of --timeout",
+    ),
+    (
+        ADOPT,
+        "true | false",
+        "take it over where it exists without the design",
+    ),
+    (
+        REPLACE,
+        "true | false",
+        "delete and create it anew where it cannot be changed",
+    ),
+    (
+        PHASE,
+        "before | after",
+        "a Job that runs before or after the rest, again when it changed or failed",
+    ),
+    (
+        CLEANUP,
+        "Never | OnSuccess",
+        "whether the Job of a phase is deleted once it has succeeded",
+    ),
+    (
+        DEPENDS_ON,
+        "[group/]Kind/[namespace/]name,…",
+        "what must be ready before it is written",
+    ),
 ];
 
 /// When an object is written.
@@ -1054,10 +1099,11 @@ impl Reader<'_> {
         let Some(name) = key.strip_prefix(PREFIX) else {
             return;
         };
-        let ours = ANNOTATIONS.iter();
-        let ours = ours.filter_map(|known| Some((known.strip_prefix(PREFIX)?, *known)));
+        let ours = ANNOTATIONS.iter().map(|(known, ..)| *known);
+        let is_ours = ours.clone().any(|known| known == key);
+        let ours = ours.filter_map(|known| Some((known.strip_prefix(PREFIX)?, known)));
         let near = near::several(name, ours, &mut ANNOTATIONS.len());
-        if !near.is_empty() && !ANNOTATIONS.contains(&key) {
+        if !near.is_empty() && !is_ours {
             let finding = Finding::new(
                 Rule::UnknownAnnotation,
                 format!("nothing reads the annotation {key:?}"),

@@ -507,13 +507,19 @@ fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
     let words = format!("not allowed to create and patch configmaps in namespace {namespace}");
     assert!(refused.stderr.contains(&words), "{refused}");
     // Namespaces.
-    let missing = place.run(&[
+    let arguments = [
+        "design",
         "deploy",
         "app.yaml",
         "--dry-run=server",
         "-n",
         "nowhere-at-all",
-    ]);
+        "--context",
+        "sandbox",
+    ];
+    let mut command = place.sandbox.command(arguments);
+    command.env("KUBECONFIG", &place.server.kubeconfig);
+    let missing = place.sandbox.finish(&mut command, None);
     let missing = missing.fails(5, "E0526");
     assert!(
         missing
@@ -608,4 +614,111 @@ fn a_set_keeps_the_field_manager_that_it_began_with() {
             .0,
         404
     );
+}
+
+/// A kubeconfig of two clusters, with their administrators.
+fn two(servers: [(&str, &ApiServer); 2]) -> Value {
+    let mut all =
+        json!({"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []});
+    for (name, server) in servers {
+        let view = server.kubectl(&["config", "view", "--raw", "-o", "json"], "");
+        let view: Value = serde_json::from_str(&view).expect("kubectl prints JSON");
+        let admin = view["users"].as_array().expect("users").iter();
+        let admin = admin
+            .clone()
+            .find(|user| user["name"] == "admin")
+            .expect("an administrator");
+        let push = |all: &mut Value, key: &str, item: Value| {
+            all[key].as_array_mut().expect("a list").push(item);
+        };
+        push(
+            &mut all,
+            "clusters",
+            json!({"name": name, "cluster": view["clusters"][0]["cluster"]}),
+        );
+        push(
+            &mut all,
+            "users",
+            json!({"name": name, "user": admin["user"]}),
+        );
+        push(
+            &mut all,
+            "contexts",
+            json!({"name": name, "context": {"cluster": name, "user": name}}),
+        );
+    }
+    all
+}
+
+#[test]
+fn one_design_goes_to_two_clusters_that_differ_and_goes_on_when_one_was_away() {
+    let west = ApiServer::own();
+    let place = Place::new(ApiServer::shared(), "two-clusters");
+    let namespace = place.namespace.as_str();
+    west.kubectl(&["create", "namespace", namespace], "");
+    let kubeconfig = two([("east", place.server), ("west", &west)]).to_string();
+    let kubeconfig = place.sandbox.write("kubeconfig", kubeconfig);
+    place
+        .sandbox
+        .write("app/app.yaml", map("settings", "all").to_string());
+    for size in ["small", "large"] {
+        let patch = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"size": size},
+        });
+        place
+            .sandbox
+            .write(&format!("app/overlays/{size}/size.yaml"), patch.to_string());
+    }
+    let run = |verb: &[&str]| {
+        let mut command = place.sandbox.command(["design"].iter().chain(verb));
+        command.args(["-n", namespace, "--context", "east", "--context", "west"]);
+        command.env("KUBECONFIG", &kubeconfig);
+        place.sandbox.finish(&mut command, None)
+    };
+    let deploy = [
+        "deploy",
+        "./app",
+        "--overlay",
+        "east=small",
+        "--overlay",
+        "west=large",
+        "-o",
+        "json",
+    ];
+    let sizes = || {
+        [place.server, &west].map(|server| {
+            let path = place.path("api/v1", "configmaps/settings");
+            let (_, live) = server.api.send("GET", &path, None);
+            let text = |key: &str| live["data"][key].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", text("key"), text("size"))
+        })
+    };
+    let first = run(&deploy).succeeds().json();
+    assert_eq!(first["contexts"], json!(["east", "west"]));
+    assert_eq!(first["summary"]["created"], 2, "{first}");
+    assert_eq!(
+        first["resources"][0]["setBy"][0]["path"], "data.size",
+        "{first}"
+    );
+    assert_eq!(sizes(), ["all small", "all large"]);
+    // One of them is away.
+    signal(west.pid("kube-apiserver"), "KILL");
+    place
+        .sandbox
+        .write("app/app.yaml", map("settings", "new").to_string());
+    let partial = run(&deploy).ends(9);
+    assert!(partial.stderr.contains("west"), "{partial}");
+    assert_eq!(partial.json()["resources"][0]["context"], "east");
+    west.restart("kube-apiserver");
+    west.wait_until_ready();
+    assert_eq!(sizes(), ["new small", "all large"]);
+    let resumed = run(&deploy).succeeds().json();
+    let actions = actions(&resumed).into_iter().map(|(_, action)| action);
+    assert_eq!(
+        actions.collect::<Vec<_>>(),
+        ["unchanged", "configured"],
+        "{resumed}"
+    );
+    assert_eq!(sizes(), ["new small", "new large"]);
+    run(&["undeploy", "app", "--yes"]).succeeds();
 }

@@ -258,7 +258,8 @@ impl Ordered<'_> {
             let mut result = if self.is_done(site, &plan) {
                 self.only_look(site, &known, &plan, states).await?
             } else {
-                self.work(services, site, &known, &plan, &lease).await?
+                self.work(services, site, &known, &plan, states, &lease)
+                    .await?
             };
             result.notes.append(&mut notes);
             Ok(result)
@@ -343,18 +344,12 @@ impl Ordered<'_> {
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
         let run = self.run(known, None);
-        self.see(site, &mut result, &run, Some(states)).await;
+        self.see(site, &mut result, &run, states).await;
         Ok(result)
     }
 
     /// Looks whether everything is ready, or waits until it is. What goes wrong is in the result.
-    async fn see(
-        &self,
-        site: &Site,
-        result: &mut DeployResult,
-        run: &Run<'_>,
-        states: Option<States>,
-    ) {
+    async fn see(&self, site: &Site, result: &mut DeployResult, run: &Run<'_>, states: States) {
         let set = &self.wanted.set;
         let seen = if self.request.options.wait && result.failures.is_empty() {
             ready::wait(site, set, result, run, states).await
@@ -373,6 +368,7 @@ impl Ordered<'_> {
         site: &mut Site,
         known: &Known,
         plan: &Plan,
+        mut states: States,
         lease: &site::Lease,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
@@ -389,6 +385,15 @@ impl Ordered<'_> {
         let set = &self.wanted.set;
         let performed = perform::perform(site, set, plan, &mut result, &run).await?;
         let is_whole = performed.is_whole;
+        // What was seen before a write says nothing of what was written.
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| step.action != Action::Unchanged)
+        {
+            states.remove(&step.id);
+        }
+        states.extend(performed.states);
         let recorded = async {
             lease.hold(site).await?;
             if let Some(begun) = begun {
@@ -412,8 +417,8 @@ impl Ordered<'_> {
             Err(error) => result.failures.push(error.into()),
         }
         if is_whole && !goes {
-            self.see(site, &mut result, &run, None).await;
-        } else if let Err(error) = ready::look(site, set, &mut result, &run, None).await {
+            self.see(site, &mut result, &run, states).await;
+        } else if let Err(error) = ready::look(site, set, &mut result, &run, states).await {
             tracing::debug!(%error, "the state was not read after the run");
         }
         result.summary = plan::Summary::of(result.resources.iter().map(|r| r.action));

@@ -18,14 +18,14 @@ use weft_domain::{
     inventory::{Confirmed, Member, PART_OF_LABEL},
     ownership,
     plan::{Action, ORIGIN, Plan, Step, Until, Wait, outgoing},
-    readiness::readiness,
+    readiness::{Readiness, readiness},
     resource::{Cleanup, Patch, Resource, ResourceId, ResourceSet},
 };
 
 use super::{
     AT_ONCE,
     follow::follow_one,
-    ready::Known,
+    ready::{Known, judge},
     site::{Lease, Site, is_missing},
 };
 use crate::{
@@ -59,6 +59,8 @@ pub(super) struct Performed {
     pub(super) confirmed: Confirmed,
     /// Whether all of it was done.
     pub(super) is_whole: bool,
+    /// How what was written was then.
+    pub(super) states: HashMap<ResourceId, Readiness>,
 }
 
 /// What became of a step.
@@ -134,6 +136,10 @@ pub(super) async fn perform(
                     let warnings = warnings.into_iter();
                     let warnings = warnings.map(|warning| format!("{}: {warning}", step.id));
                     result.notes.extend(warnings);
+                    if let (Some(live), Some(_)) = (&live, step.index) {
+                        let state = judge(work.site, run.known, live);
+                        performed.states.insert(step.id.clone(), state);
+                    }
                     confirm(step, live.as_ref(), &mut performed.confirmed);
                 }
                 Done::NotReached(why) => {

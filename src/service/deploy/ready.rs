@@ -153,35 +153,34 @@ struct States<'a> {
 }
 
 impl<'a> States<'a> {
-    /// How everything is that the run has not failed to write, as far as it isn't known already.
+    /// How everything is that the run has not failed to write. What is known to be ready is not
+    /// looked at again.
     async fn look(
         site: &'a Site,
         set: &'a ResourceSet,
         known: &'a Known,
         result: &DeployResult,
-        seen: Option<HashMap<ResourceId, Readiness>>,
+        seen: HashMap<ResourceId, Readiness>,
     ) -> Result<Self> {
         let shown = result.resources.iter();
         let shown = shown.filter(|shown| shown.action != Action::Failed);
-        let ids: Vec<ResourceId> = shown.map(|shown| shown.id.clone().into()).collect();
-        let by_id = if let Some(seen) = seen {
-            seen
-        } else {
-            let resources = ids.iter().filter_map(|id| set.by_id(id));
-            let keep = |_: &ResourceId, object: Value| judge(site, known, &object);
-            let found = observe::looked(site, resources.map(Sought::of_resource), keep).await?;
-            let found = found.into_iter();
-            found.filter_map(|(id, state)| Some((id, state?))).collect()
-        };
+        let ids = shown.map(|shown| ResourceId::from(shown.id.clone()));
+        let ids: Vec<ResourceId> = ids.filter(|id| set.by_id(id).is_some()).collect();
         let mut states = Self {
             site,
             set,
             known,
-            by_id,
+            by_id: seen,
         };
-        for id in ids.iter().filter(|id| set.by_id(id).is_some()) {
-            if !states.by_id.contains_key(id) {
-                states.see(id, None);
+        let is_open = |id: &&ResourceId| !states.by_id.get(*id).is_some_and(Readiness::is_ready);
+        let open = ids.iter().filter(is_open).filter_map(|id| set.by_id(id));
+        let keep = |_: &ResourceId, object: Value| judge(site, known, &object);
+        let mut found = observe::looked(site, open.map(Sought::of_resource), keep).await?;
+        let open: Vec<&ResourceId> = ids.iter().filter(is_open).collect();
+        for id in open {
+            match found.remove(id).flatten() {
+                Some(state) => _ = states.by_id.insert(id.clone(), state),
+                None => states.see(id, None),
             }
         }
         Ok(states)
@@ -315,11 +314,9 @@ pub(super) async fn look(
     set: &ResourceSet,
     result: &mut DeployResult,
     run: &Run<'_>,
-    seen: Option<HashMap<ResourceId, Readiness>>,
+    seen: HashMap<ResourceId, Readiness>,
 ) -> Result<()> {
-    if seen.is_none() {
-        discover(site, set, Instant::now()).await;
-    }
+    discover(site, set, Instant::now()).await;
     let states = States::look(site, set, run.known, result, seen).await?;
     states.mark(result);
     Ok(())
@@ -335,12 +332,10 @@ pub(super) async fn wait(
     set: &ResourceSet,
     result: &mut DeployResult,
     run: &Run<'_>,
-    seen: Option<HashMap<ResourceId, Readiness>>,
+    seen: HashMap<ResourceId, Readiness>,
 ) -> Result<()> {
     let begun = Instant::now();
-    if seen.is_none() {
-        discover(site, set, run.deadline).await;
-    }
+    discover(site, set, run.deadline).await;
     let mut states = States::look(site, set, run.known, result, seen).await?;
     let deadline = |id: &ResourceId| {
         let own = set
