@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::retry::{Retry, retry_after};
 use super::{CONNECT, Cause, Cluster, ClusterError, credentials, is_timeout};
 
+/// How audit logs name us.
+const USER_AGENT: &str = concat!("weftctl/", env!("CARGO_PKG_VERSION"));
 /// What JSON is called.
 pub(super) const JSON: &str = "application/json";
 
@@ -164,6 +166,7 @@ impl Cluster {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(&call.path)
+            .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, call.accept);
         if let Some(etag) = &call.etag {
             request = request.header(header::IF_NONE_MATCH, etag);

@@ -722,3 +722,27 @@ fn one_design_goes_to_two_clusters_that_differ_and_goes_on_when_one_was_away() {
     assert_eq!(sizes(), ["new small", "new large"]);
     run(&["undeploy", "app", "--yes"]).succeeds();
 }
+
+#[test]
+fn a_design_is_deployed_under_its_own_name_wherever_it_is_read_from() {
+    let place = Place::new(ApiServer::shared(), "own-name");
+    place.write("app.yaml", &[map("a", "one")]);
+    let run = |arguments: &[&str]| place.sandbox.run(arguments).succeeds();
+    run(&["design", "import", "app.yaml", "--name", "shop"]);
+    run(&[
+        "design",
+        "export",
+        "shop",
+        "--as",
+        "design",
+        "--to",
+        "another-name.yaml",
+    ]);
+    place.run(&["deploy", "another-name.yaml"]).succeeds();
+    let stored = place
+        .run(&["deploy", "shop", "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(stored["summary"]["unchanged"], 1, "{stored}");
+    place.run(&["undeploy", "shop", "--yes"]).succeeds();
+}

@@ -222,7 +222,17 @@ impl RunArgs {
 pub(super) async fn shown(cx: &Context, request: DeployDesign, mode: Mode) -> Result<Outcome> {
     let plan = cx.run(&DeployDesign { mode, ..request }).await?;
     tell(cx, &plan);
-    Ok(plan.into())
+    Ok(with_failures(plan))
+}
+
+/// A plan, with what could not be planned as its error.
+pub(super) fn with_failures(plan: DeployResult) -> Outcome {
+    let errors: Vec<Error> = plan.failures.iter().cloned().map(Error::from).collect();
+    let outcome = Outcome::from(plan);
+    match Error::all(errors) {
+        Some(error) => outcome.but(error),
+        None => outcome,
+    }
 }
 
 /// Says what the run noticed.

@@ -3,7 +3,7 @@
 use weft_domain::plan::Action;
 
 use super::{
-    cluster::{TargetArgs, tell},
+    cluster::{TargetArgs, tell, with_failures},
     deploy::field_manager,
     source::{DesignArgs, SchemaArgs},
 };
@@ -71,6 +71,6 @@ impl Plan {
             .resources
             .iter()
             .all(|resource| matches!(resource.action, Action::Unchanged | Action::Skipped));
-        Ok(Outcome::from(plan).answering(same))
+        Ok(with_failures(plan).answering(same))
     }
 }

@@ -127,17 +127,12 @@ fn merge(runs: Vec<(String, Result<DeployResult>)>) -> Result<DeployResult> {
             }
         }
     }
-    match (merged, Error::all(errors)) {
-        (Some(mut merged), Some(error)) => {
-            merged
-                .failures
-                .extend(error.iter().map(|error| error.clone().into()));
-            Ok(merged)
-        }
-        (Some(merged), None) => Ok(merged),
-        (None, Some(error)) => Err(error),
-        (None, None) => Err(Error::internal("a run without a cluster")),
+    if let Some(mut merged) = merged {
+        merged.failures.extend(errors.into_iter().map(Into::into));
+        return Ok(merged);
     }
+    let none = || Error::internal("a run without a cluster");
+    Err(Error::all(errors).unwrap_or_else(none))
 }
 
 /// What one cluster shall look like.

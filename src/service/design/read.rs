@@ -196,7 +196,7 @@ impl Read {
     /// The name of the design.
     pub(in crate::service) fn name(&self) -> &str {
         match &self.content {
-            Content::Design(design, ..) if self.version.is_some() => &design.name,
+            Content::Design(design, ..) if !design.name.is_empty() => &design.name,
             _ => self.places.name().unwrap_or(&self.name),
         }
     }
