@@ -7,13 +7,13 @@ use futures::Stream;
 use futures::stream::unfold;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::discovery::segment;
 use super::lines::Lines;
 use super::object::{Deed, Objects, Repeat, with_query};
 use super::problem::{ObjectError, Problem, Verb};
-use super::request::{Answer, Call};
+use super::request::Call;
 
 /// Largest log that is read in one piece, in bytes.
 const LOG: usize = 4 << 20;
@@ -151,43 +151,12 @@ impl Objects {
 
     /// Sends a call until its answer begins.
     async fn opened(&self, deed: &Deed) -> Result<Body, ObjectError> {
-        let until = Instant::now() + self.cluster.deadline;
-        let mut attempt = 1;
-        loop {
-            let problem = match self.begun(&deed.call).await {
-                Ok(body) => return Ok(body),
-                Err(problem) => problem,
-            };
-            let wait = self.retry.wait(attempt, problem.retry_after());
-            let is_last = attempt >= self.retry.attempts || Instant::now() + wait >= until;
-            if is_last || !problem.is_transient() {
-                return Err(self.error(deed.verb, &deed.object, problem));
-            }
-            self.tell(&super::retry::Retrying {
-                verb: deed.verb,
-                object: &deed.object,
-                attempt,
-                attempts: Some(self.retry.attempts),
-                wait,
-                problem: &problem,
-            });
-            sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn begun(&self, call: &Call) -> Result<Body, Problem> {
-        let each = self.retry.reading;
-        let response = timeout(each, self.cluster.open(call)).await;
-        let response = response
-            .map_err(|_| Problem::Timeout { after: each })?
-            .map_err(|unanswered| Problem::broken(unanswered.error))?;
-        let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            return Ok(body);
-        }
-        let answer = Answer::short(parts, body, each, ERROR).await;
-        Err(Problem::of(&answer, false))
+        let (cluster, within) = (&self.cluster, self.retry.reading);
+        let attempt = |_, _| async move {
+            let body = cluster.stream(&deed.call, within, deed.secret).await;
+            body.map_err(|problem| (problem, true))
+        };
+        self.repeated(deed, attempt).await.map(|(body, _)| body)
     }
 }
 

@@ -686,12 +686,26 @@ impl Objects {
 
     /// The same, and whether an attempt before got no clear answer.
     async fn insist(&self, deed: &Deed) -> Result<(Answer, bool), ObjectError> {
+        let attempt = |started, until| self.attempt(deed, started, until);
+        self.repeated(deed, attempt).await
+    }
+
+    /// Makes attempts at a call, of which each has its beginning and the end of all of them, until one
+    /// succeeds or none may follow. With a problem comes whether the server surely did nothing.
+    pub(super) async fn repeated<T, F>(
+        &self,
+        deed: &Deed,
+        attempt_once: impl Fn(Instant, Instant) -> F,
+    ) -> Result<(T, bool), ObjectError>
+    where
+        F: Future<Output = Result<T, (Problem, bool)>>,
+    {
         let started = Instant::now();
         let until = self.until.unwrap_or(started + self.cluster.deadline);
         let mut uncertain = false;
         let mut attempt = 1;
         loop {
-            let (problem, is_without_effect) = match self.attempt(deed, started, until).await {
+            let (problem, is_without_effect) = match attempt_once(started, until).await {
                 Ok(answer) => return Ok((answer, uncertain)),
                 Err(failed) => failed,
             };

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::problem::Problem;
 use super::retry::{Retry, retry_after};
 use super::{CONNECT, Cause, Cluster, ClusterError, credentials, is_timeout};
 
@@ -61,7 +62,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Reads an answer that is an error; of one that is too long or too slow the status counts.
-    pub(super) async fn short(parts: Parts, body: Body, within: Duration, limit: usize) -> Self {
+    async fn short(parts: Parts, body: Body, within: Duration, limit: usize) -> Self {
         let body = Limited::new(body, limit).collect();
         let body = timeout(within, body).await.ok().and_then(Result::ok);
         Self {
@@ -159,6 +160,25 @@ impl Cluster {
                 sent: true,
             })
         })
+    }
+
+    /// Sends a request whose answer is read as it comes; one that is an error is read here.
+    pub(super) async fn stream(
+        &self,
+        call: &Call,
+        within: Duration,
+        secret: bool,
+    ) -> Result<Body, Problem> {
+        let response = timeout(within, self.open(call)).await;
+        let response = response
+            .map_err(|_| Problem::Timeout { after: within })?
+            .map_err(|unanswered| Problem::broken(unanswered.error))?;
+        let (parts, body) = response.into_parts();
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let answer = Answer::short(parts, body, within, call.limit).await;
+        Err(Problem::of(&answer, secret))
     }
 
     /// Sends a request and waits for the beginning of the answer.

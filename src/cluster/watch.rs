@@ -19,7 +19,7 @@ use super::discovery::KindRef;
 use super::lines::Lines;
 use super::object::{Objects, Selector, describe_all, with_query};
 use super::problem::{ObjectError, Problem, Verb};
-use super::request::{Answer, Call};
+use super::request::Call;
 use super::retry::{Retry, Retrying};
 
 /// How long the server keeps a watch, in seconds, before it is opened again.
@@ -230,21 +230,13 @@ impl Watch {
         query.push(("resourceVersion", version.to_owned()));
         let path = self.kind.collection(self.namespace.as_deref())?;
         let call = Call::get(with_query(&path, &query), ERROR);
-        let each = self.objects.retry.reading;
-        let response = timeout(each, self.objects.cluster.open(&call)).await;
-        let response = response
-            .map_err(|_| Problem::Timeout { after: each })?
-            .map_err(|unanswered| Problem::broken(unanswered.error))?;
-        let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            return Ok(Connection {
-                body,
-                lines: Lines::default(),
-                opened: Instant::now(),
-            });
-        }
-        let answer = Answer::short(parts, body, each, ERROR).await;
-        Err(Problem::of(&answer, self.kind.is_secret()))
+        let (cluster, within) = (&self.objects.cluster, self.objects.retry.reading);
+        let body = cluster.stream(&call, within, self.kind.is_secret()).await?;
+        Ok(Connection {
+            body,
+            lines: Lines::default(),
+            opened: Instant::now(),
+        })
     }
 
     fn event(&mut self, line: &[u8]) -> Result<(), Problem> {

@@ -25,7 +25,8 @@ pub use self::packed::PackedError;
 pub use self::parent::{Confirmed, Parent, ParentError, ParentTooLarge};
 pub use self::revision::{
     BoxError, Cipher, KEPT_REVISIONS, Outcome, Revision, RevisionEntry, RevisionError,
-    RevisionOptions, RevisionSummary, SealedRevision, history, next_number, retire,
+    RevisionOptions, RevisionSummary, SealedRevision, cause_of_rollback, history, next_number,
+    retire,
 };
 pub use self::set_id::{SetId, parent_name};
 

@@ -174,6 +174,30 @@ fn a_first_job_that_fails_holds_everything_else_back_and_runs_again() {
 }
 
 #[test]
+fn a_job_of_a_phase_that_is_still_being_deleted_is_waited_for() {
+    let place = Place::new(ApiServer::with_nodes(), "phase-leaves");
+    let first = json!({"weftctl.dev/phase": "before"});
+    let mut held = job("migrate", &first, "example.com/job:1", &json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/held"]);
+    place.write("app.yaml", &[held, map("settings", "one")]);
+    place
+        .run(&["deploy", "app.yaml", "--timeout", "60s"])
+        .succeeds();
+    let path = place.path("apis/batch/v1", "jobs/migrate");
+    place.server.api.send("DELETE", &path, None);
+    let run = place
+        .run(&["deploy", "app.yaml", "--timeout", "4s"])
+        .fails(9, "E0519");
+    assert!(run.stderr.contains("example.com/held"), "{run}");
+    let free = json!({"metadata": {"finalizers": null}});
+    let patch = Some(("application/merge-patch+json", &free));
+    place.server.api.send("PATCH", &path, patch);
+    place
+        .run(&["deploy", "app.yaml", "--timeout", "60s"])
+        .succeeds();
+}
+
+#[test]
 fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
     let place = Place::new(ApiServer::with_nodes(), "blocked");
     let stuck = workload("stuck", &json!({"sandbox/waiting": "ImagePullBackOff"}));

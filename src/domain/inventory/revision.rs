@@ -66,9 +66,9 @@ pub enum Outcome {
     Deployed,
     /// Something of it failed.
     Failed,
-    /// It was deployed, and a later one after it.
+    /// It was deployed, and a later one after it. Never written, see [`history`].
     Superseded,
-    /// It was left for an earlier one.
+    /// It was left for an earlier one. Never written, see [`history`].
     RolledBack,
 }
 
@@ -88,12 +88,6 @@ impl Outcome {
             Self::Superseded => "superseded",
             Self::RolledBack => "rolled-back",
         }
-    }
-
-    /// Returns the merge patch that gives it to a revision, for the first of
-    /// [`secrets`](RevisionEntry::secrets).
-    pub fn patch(self) -> Value {
-        json!({"metadata": {"labels": {OUTCOME_LABEL: self.name()}}})
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -456,7 +450,20 @@ pub struct RevisionSummary {
     pub objects: usize,
 }
 
+/// How the cause of a revision begins that brings an earlier one back.
+const GOING_BACK: &str = "rollback to ";
+
+/// The cause of a revision that brings an earlier one back.
+pub fn cause_of_rollback(number: u64) -> String {
+    format!("{GOING_BACK}{number}")
+}
+
 impl RevisionSummary {
+    fn goes_back(&self) -> bool {
+        let cause = self.cause.as_deref();
+        cause.is_some_and(|cause| cause.starts_with(GOING_BACK))
+    }
+
     fn of(revision: &Revision) -> Self {
         let short = |text: &String| -> String { text.chars().take(SUMMARY_TEXT).collect() };
         let overlays = revision.options.overlays.iter().take(SUMMARY_TEXT / 10);
@@ -491,6 +498,9 @@ pub struct RevisionEntry {
 
 /// Finds the revisions of a set among live Secrets, of which the metadata is enough: by number, the
 /// newest first. The Secrets of the set are those with its id as [`SET_LABEL`].
+///
+/// Only how a revision ended lies in the cluster. That a later one has taken its place is derived: so
+/// a deploy writes one object less, and a run that is cut off can't leave two that are deployed.
 pub fn history<'a>(
     secrets: impl IntoIterator<Item = &'a Value>,
     set: &SetId,
@@ -502,10 +512,23 @@ pub fn history<'a>(
     {
         tags.entry(tag.number).or_default().push(tag);
     }
+    // What came after the one at hand, if that was deployed: how it was left.
+    let mut left = None;
     let entries = tags.into_iter().rev().map(|(number, mut tags)| {
         tags.sort_by_key(|tag| (tag.index, tag.secret));
         let first = tags.first().filter(|tag| tag.index == 1);
-        let summary = first.and_then(|tag| serde_json::from_str(tag.summary).ok());
+        let summary: Option<RevisionSummary> =
+            first.and_then(|tag| serde_json::from_str(tag.summary).ok());
+        let mut outcome = first.and_then(|tag| tag.outcome);
+        if outcome == Some(Outcome::Deployed) {
+            let goes_back = summary.as_ref().is_some_and(RevisionSummary::goes_back);
+            let leaving = if goes_back {
+                Outcome::RolledBack
+            } else {
+                Outcome::Superseded
+            };
+            outcome = left.replace(leaving).or(outcome);
+        }
         let is_complete = first.is_some_and(|first| {
             let whole = |tag: &Tag<'_>| tag.total == first.total && tag.digest == first.digest;
             let in_place = tags.iter().zip(1..).all(|(tag, index)| tag.index == index);
@@ -513,7 +536,7 @@ pub fn history<'a>(
         });
         RevisionEntry {
             number,
-            outcome: first.and_then(|tag| tag.outcome),
+            outcome,
             summary,
             is_complete,
             secrets: tags.iter().map(|tag| tag.secret.to_owned()).collect(),

@@ -11,7 +11,7 @@ use weft_domain::inventory::Member;
 
 use super::{
     each,
-    observe::{self, Sought},
+    observe::{self, SINGLY, Sought},
     site::{Site, is_missing},
 };
 use crate::{
@@ -21,8 +21,6 @@ use crate::{
 
 /// Longest way from an object to a member.
 const DEPTH: usize = 10;
-/// Up to this many objects of a kind and namespace are asked for one by one.
-const SINGLY: usize = 4;
 
 /// An object, as events and owner references name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -36,7 +36,7 @@ use futures::{
 use tokio::time::Instant;
 use weft_domain::{
     check::Rule,
-    inventory::{Outcome, Parent},
+    inventory::{ContentHash, Outcome, Parent},
     overlay::Provenance,
     plan::{self, Action, Plan, Refusal, Step},
     readiness::Readiness,
@@ -293,9 +293,13 @@ impl Ordered<'_> {
         }
     }
 
+    /// Whether the set shall be gone afterwards.
+    fn goes(&self) -> bool {
+        matches!(self.request.goal, Goal::Nothing { .. })
+    }
+
     /// Whether nothing is to be written, not even a revision.
     fn is_done(&self, site: &Site, plan: &Plan) -> bool {
-        let goes = matches!(self.request.goal, Goal::Nothing { .. });
         let is_same = |step: &Step| {
             let resource = step.index.and_then(|index| self.wanted.set.get(index));
             let runs = resource.is_some_and(|resource| resource.policies.phase.is_some());
@@ -306,11 +310,10 @@ impl Ordered<'_> {
                 _ => false,
             }
         };
-        let recorded = site.parent.as_ref().and_then(Parent::recorded);
-        !goes
+        !self.goes()
             && plan.gone.is_empty()
             && plan.steps.iter().all(is_same)
-            && recorded == Some(&plan.content())
+            && is_recorded(site, &plan.content())
     }
 
     fn run<'r>(&'r self, known: &'r Known, lease: Option<&'r site::Lease>) -> Run<'r> {
@@ -367,11 +370,10 @@ impl Ordered<'_> {
         lease: &site::Lease,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
-        let goes = matches!(self.request.goal, Goal::Nothing { .. });
-        let content = plan.content();
-        let recorded = site.parent.as_ref().and_then(Parent::recorded);
+        let goes = self.goes();
         // What is only repaired is no new revision.
-        let begun = if goes || recorded == Some(&content) {
+        let content = plan.content();
+        let begun = if goes || is_recorded(site, &content) {
             None
         } else {
             Some(record::begin(services, site, self.wanted, self.request, content).await?)
@@ -436,6 +438,12 @@ impl Ordered<'_> {
     }
 }
 
+/// Whether the set was left as the newest revision says, which holds just that.
+fn is_recorded(site: &Site, content: &ContentHash) -> bool {
+    let recorded = site.parent.as_ref().and_then(Parent::recorded);
+    recorded == Some(content)
+}
+
 /// Judges a design as this cluster sees it: what its discovery says of a kind counts.
 fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wanted> {
     let (design, version) = (manifests.name.clone(), manifests.version.clone());
@@ -475,27 +483,14 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
 /// Refuses the whole run, before the first write, where the plan says that something may not be done.
 fn refuse(site: &Site, plan: &Plan) -> Result<()> {
     let errors = plan.refusals().map(|(step, refusal)| {
-        let (code, hint) = match refusal {
-            Refusal::OwnedBySet { .. } => (
-                Code::OwnedBySet,
-                "undeploy or release it there first, or rename the object here",
-            ),
-            Refusal::Exists { .. } => (
-                Code::NotOurs,
-                "take it over with --adopt, or rename the object",
-            ),
-            Refusal::Immutable { .. } => (
-                Code::Immutable,
-                "delete and create it anew with --replace, or leave the field as it is",
-            ),
-            Refusal::Conflict { .. } => (
-                Code::FieldConflict,
-                "drop the field from the design, or take it over with --force-conflicts",
-            ),
+        let code = match refusal {
+            Refusal::OwnedBySet { .. } => Code::OwnedBySet,
+            Refusal::Exists { .. } => Code::NotOurs,
+            Refusal::Immutable { .. } => Code::Immutable,
+            Refusal::Conflict { .. } => Code::FieldConflict,
         };
         let error = Error::new(code, format!("cannot write {}: {}", step.id, step.reason))
-            .at(site.place(Some(step.id.as_str())))
-            .hint(hint);
+            .at(site.place(Some(step.id.as_str())));
         match refusal {
             // The reason names only the first.
             Refusal::Conflict { conflicts } => conflicts.iter().fold(error, |error, conflict| {

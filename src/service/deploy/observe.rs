@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Up to this many objects of a kind and namespace are asked for one by one.
-const SINGLY: usize = 4;
+pub(super) const SINGLY: usize = 4;
 
 /// An object that is looked for.
 pub(super) struct Sought {

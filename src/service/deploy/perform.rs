@@ -174,7 +174,7 @@ pub(super) async fn perform(
 }
 
 /// An error with everything that caused it, in one line.
-pub(super) fn describe(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.causes() {
         text = format!("{text}: {cause}");
@@ -365,10 +365,6 @@ impl<'a> Work<'a> {
             Error::new(Code::UnknownKind, message)
         })?;
         let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
-        let wait = step.waits.iter().find(|wait| wait.on == step.id);
-        if let Some(wait) = wait {
-            self.until(wait).await?;
-        }
         let (mut live, mut warnings) = (None, Vec::new());
         if writes(step) {
             if step.action == Action::Replaced {
@@ -411,7 +407,7 @@ impl<'a> Work<'a> {
         let Some(resource) = self.set.by_id(&wait.on) else {
             return Ok(());
         };
-        if resource.policies.phase.is_some() {
+        if wait.until != Until::Gone && resource.policies.phase.is_some() {
             // It has succeeded, or nothing that waits for it would come this far; it may be gone.
             return Ok(());
         }
@@ -485,20 +481,19 @@ impl<'a> Work<'a> {
             None => super::ready::Troubles::default(),
         };
         let why = format!("{last}{troubles}");
-        Err(if is_failed {
-            Error::new(Code::Failed, format!("{id} has failed: {why}"))
-        } else if until == Until::Gone {
-            let limit = limit.as_secs_f64();
-            Error::new(
+        let limit = limit.as_secs_f64();
+        let (code, message) = match until {
+            _ if is_failed => (Code::Failed, format!("{id} has failed: {why}")),
+            Until::Gone => (
                 Code::NotGone,
                 format!("{id} was not gone within {limit} s: {why}"),
-            )
-        } else {
-            let limit = limit.as_secs_f64();
-            let message = format!("{id} was not {until} within {limit} s: {why}");
-            Error::new(Code::NotReady, message)
-        }
-        .at(self.site.place(Some(id.as_str()))))
+            ),
+            _ => (
+                Code::NotReady,
+                format!("{id} was not {until} within {limit} s: {why}"),
+            ),
+        };
+        Err(Error::new(code, message).at(self.site.place(Some(id.as_str()))))
     }
 
     /// Deletes an object, and waits for its end.
@@ -582,7 +577,7 @@ async fn taken(site: &Site, kind: &KindRef, resource: &Resource, reply: &Reply) 
         "cannot create {}: {by} has made it in the meantime",
         resource.id
     );
-    Err(Error::new(Code::NotOurs, message).hint("take it over with --adopt, or rename the object"))
+    Err(Error::new(Code::NotOurs, message))
 }
 
 async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<Reply> {

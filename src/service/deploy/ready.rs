@@ -137,11 +137,15 @@ async fn binding_modes(site: &Site) -> HashMap<String, String> {
 
 /// How a live object is.
 pub(super) fn judge(site: &Site, known: &Known, live: &Value) -> Readiness {
-    let related = Related {
+    readiness(live, &related(site, known, live))
+}
+
+/// What is known beside a live object, discovery included.
+pub(super) fn related<'k>(site: &Site, known: &'k Known, live: &Value) -> Related<'k> {
+    Related {
         discoverable: discoverable(site, live),
         ..known.of(live)
-    };
-    readiness(live, &related)
+    }
 }
 
 /// The states of the resources that a result shows.
@@ -280,7 +284,7 @@ impl<'a> States<'a> {
 }
 
 /// Whether the API server lists the kind of a definition.
-pub(super) fn discoverable(site: &Site, live: &Value) -> Option<bool> {
+fn discoverable(site: &Site, live: &Value) -> Option<bool> {
     let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
     (text("/kind") == Some(DEFINITION)).then_some(())?;
     let (group, kind) = (text("/spec/group")?, text("/spec/names/kind")?);

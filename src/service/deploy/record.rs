@@ -3,8 +3,8 @@
 use serde_json::Value;
 use weft_domain::{
     inventory::{
-        Confirmed, ContentHash, Outcome, Revision, RevisionEntry, RevisionOptions, SET_LABEL,
-        SealedRevision, history as entries_of, next_number, retire,
+        Confirmed, ContentHash, OUTCOME_LABEL, Outcome, Revision, RevisionEntry, RevisionOptions,
+        SET_LABEL, SealedRevision, cause_of_rollback, history as entries_of, next_number, retire,
     },
     overlay::Provenance,
     resource::{Origin, ResourceSet},
@@ -30,8 +30,6 @@ pub(super) struct Begun {
     number: u64,
     content: ContentHash,
     secrets: Vec<Value>,
-    earlier: Vec<RevisionEntry>,
-    back: bool,
 }
 
 /// Prepares the revision of a run; nothing is written yet.
@@ -46,9 +44,9 @@ pub(super) async fn begin(
     let parent = site.inventory();
     let number = next_number(&parent, &earlier)
         .ok_or_else(|| Error::internal("the numbers of revisions are used up"))?;
-    let (cause, back) = match &request.goal {
-        Goal::Revision { number, .. } => (format!("rollback to {number}"), true),
-        _ => (request.goal.action().to_owned(), false),
+    let cause = match &request.goal {
+        Goal::Revision { number, .. } => cause_of_rollback(*number),
+        _ => request.goal.action().to_owned(),
     };
     let revision = Revision {
         number,
@@ -81,13 +79,11 @@ pub(super) async fn begin(
         number,
         content,
         secrets,
-        earlier,
-        back,
     })
 }
 
-/// Writes a revision with its outcome and what is known of the members now, tells the revision before,
-/// and removes what is too old. A run that is cut off here leaves a revision more, never one less.
+/// Writes a revision with its outcome and what is known of the members now, and removes what is too
+/// old. A run that is cut off here leaves a revision more, never one less.
 pub(super) async fn end(
     site: &mut Site,
     begun: Begun,
@@ -95,44 +91,16 @@ pub(super) async fn end(
     confirmed: Confirmed,
 ) -> Result<u64> {
     let secrets = site.own("v1", "Secret")?;
-    let namespace = site.parent_namespace.clone();
-    let namespace = Some(namespace.as_str());
-    let write = Write::by("weftctl");
     // The first one last: without it the revision isn't listed as complete.
     for (place, mut secret) in begun.secrets.into_iter().enumerate().rev() {
-        if place == 0 && outcome != Outcome::Deployed {
-            for (key, value) in outcome.patch()["metadata"]["labels"]
-                .as_object()
-                .into_iter()
-                .flatten()
-            {
-                secret["metadata"]["labels"][key] = value.clone();
-            }
+        if place == 0 {
+            secret["metadata"]["labels"][OUTCOME_LABEL] = outcome.name().into();
         }
         create_once(site, &secrets, &secret).await?;
     }
     let content = (outcome == Outcome::Deployed).then_some(begun.content);
     let kept = site.inventory().shrink(confirmed);
     site.keep(kept.with_revision(begun.number, content)).await?;
-    if outcome == Outcome::Deployed {
-        // The newest first. A run that was cut off may have left several.
-        let earlier = begun.earlier.iter();
-        let earlier = earlier.filter(|entry| entry.outcome == Some(Outcome::Deployed));
-        let mut now = if begun.back {
-            Outcome::RolledBack
-        } else {
-            Outcome::Superseded
-        };
-        for name in earlier.filter_map(|entry| entry.secrets.first()) {
-            let patch = now.patch();
-            insist(|| {
-                site.objects
-                    .merge_patch(&secrets, namespace, name, &patch, &write)
-            })
-            .await?;
-            now = Outcome::Superseded;
-        }
-    }
     let all = entries(site).await?;
     let old = retire(&all);
     for entry in all.iter().filter(|entry| old.contains(&entry.number)) {

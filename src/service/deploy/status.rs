@@ -146,10 +146,7 @@ async fn shown(
 
 /// Judges a live object; the pods of a workload that isn't ready say why.
 async fn judged(site: &Site, known: &Known, member: &Member, object: &Value) -> Result<Readiness> {
-    let related = Related {
-        discoverable: ready::discoverable(site, object),
-        ..known.of(object)
-    };
+    let related = ready::related(site, known, object);
     let state = readiness(object, &related);
     let selector = (!state.is_ready() && member.kind != "Service").then(|| pod_selector(object));
     let (Some(selector), Some(namespace)) = (selector.flatten(), &member.namespace) else {

@@ -350,7 +350,6 @@ fn a_run_killed_before_its_revision_was_recorded_leaves_that_to_the_next() {
 }
 
 #[test]
-#[ignore = "engine: a member whose kind is no longer served never leaves the inventory"]
 fn what_went_with_its_definition_does_not_stay_in_the_inventory() {
     let place = Place::new(ApiServer::shared(), "gone");
     let group = format!("{}.example", place.namespace);

@@ -248,7 +248,7 @@ fn a_large_revision_is_split_and_found_among_others() {
             entries[1].secrets[..2],
             ["weftctl-shop-rev-4-1", "weftctl-shop-rev-4-2"]
         );
-        assert_eq!(entries[1].outcome, Some(Outcome::Deployed));
+        assert_eq!(entries[1].outcome, Some(Outcome::Superseded));
         let summary = entries[2].summary.as_ref().expect("it has one");
         assert_eq!(
             (summary.cause.as_deref(), summary.objects),
@@ -333,21 +333,39 @@ fn lost_mixed_and_moved_secrets_are_noticed() {
 }
 
 #[test]
-fn the_outcome_changes_without_the_rest() {
-    let mut live = secrets(&revision(4));
-    let patch = Outcome::Superseded.patch();
+fn only_the_newest_deployed_revision_is_told_to_be_deployed() {
+    let (deployed, failed) = (Outcome::Deployed, Outcome::Failed);
+    let back = cause_of_rollback(1);
+    let live: Vec<Value> = [
+        (1, deployed, "deploy"),
+        (2, deployed, "deploy"),
+        (3, failed, back.as_str()),
+        (4, deployed, back.as_str()),
+        (5, failed, "deploy"),
+    ]
+    .into_iter()
+    .flat_map(|(number, outcome, cause)| {
+        secrets(&Revision {
+            outcome,
+            cause: Some(cause.into()),
+            ..revision(number)
+        })
+    })
+    .collect();
+    let told: Vec<_> = history(&live, parent().id())
+        .into_iter()
+        .map(|entry| (entry.number, entry.outcome.expect("it is whole").name()))
+        .collect();
     assert_eq!(
-        patch,
-        json!({"metadata": {"labels": {"weftctl.dev/outcome": "superseded"}}})
+        told,
+        [
+            (5, "failed"),
+            (4, "deployed"),
+            (3, "failed"),
+            (2, "rolled-back"),
+            (1, "superseded")
+        ]
     );
-    live[0]["metadata"]["labels"][OUTCOME_LABEL] =
-        patch["metadata"]["labels"][OUTCOME_LABEL].clone();
-    assert_eq!(
-        history(&live, parent().id())[0].outcome,
-        Some(Outcome::Superseded)
-    );
-    let read = SealedRevision::from_secrets(&live, parent().id(), 4).expect("it is sound");
-    assert_eq!(read.masked().outcome, Outcome::Superseded);
     for outcome in Outcome::ALL {
         let json = serde_json::to_value(outcome).expect("a name has a JSON form");
         assert_eq!(json, outcome.name());
