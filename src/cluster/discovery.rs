@@ -160,6 +160,13 @@ impl Kinds {
         self.0.kinds.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// Tells whether anything of a group is served.
+    pub fn serves(&self, group: &str) -> bool {
+        let first = (group.to_owned(), String::new());
+        let mut from = self.0.kinds.range(first..);
+        from.next().is_some_and(|((found, _), _)| found == group)
+    }
+
     /// Returns all kinds, each in its preferred version, by group and kind.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<KindRef>> {
         self.0

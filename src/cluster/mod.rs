@@ -33,8 +33,8 @@ use tokio::time::timeout;
 pub use self::discovery::{Broken, KindRef, Kinds};
 pub use self::log::LogOptions;
 pub use self::object::{
-    Access, Delete, Deletion, Listed, Objects, Propagation, Question, Reply, Selector, Validation,
-    Write,
+    Access, Delete, Deletion, Listed, Objects, Permission, Propagation, Question, Reply, Selector,
+    Validation, Write,
 };
 pub use self::openapi::Progress;
 pub use self::problem::{Cause as FieldCause, Conflict, Missing, ObjectError, Problem, Verb};

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -40,6 +41,18 @@ pub struct Objects {
     pub(super) retry: Retry,
     pub(super) until: Option<Instant>,
     pub(super) on_retry: Option<OnRetry>,
+    pub(super) permission: Option<Arc<dyn Fn() -> Permission + Send + Sync>>,
+}
+
+/// Whether a write may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Granted,
+    /// Not yet.
+    Pending,
+    /// It must not any more.
+    Denied,
 }
 
 impl fmt::Debug for Objects {
@@ -266,6 +279,7 @@ impl Cluster {
             retry: Retry::default(),
             until: None,
             on_retry: None,
+            permission: None,
         }
     }
 }
@@ -289,6 +303,16 @@ impl Objects {
     #[must_use]
     pub fn on_retry(mut self, tell: impl Fn(&Retrying<'_>) + Send + Sync + 'static) -> Self {
         self.on_retry = Some(Arc::new(tell));
+        self
+    }
+
+    /// Repeats what writes only as long as it is permitted.
+    #[must_use]
+    pub fn while_permitted(
+        mut self,
+        permission: impl Fn() -> Permission + Send + Sync + 'static,
+    ) -> Self {
+        self.permission = Some(Arc::new(permission));
         self
     }
 
@@ -741,7 +765,29 @@ impl Objects {
                 problem: &problem,
             });
             sleep(wait).await;
+            if !self.is_permitted(&deed.call.method, until).await {
+                return Err(ObjectError {
+                    uncertain,
+                    ..self.error(deed.verb, &deed.object, problem)
+                });
+            }
             attempt += 1;
+        }
+    }
+
+    /// Waits until a call may be repeated, and tells whether it may.
+    async fn is_permitted(&self, method: &Method, until: Instant) -> bool {
+        const LOOK: Duration = Duration::from_millis(100);
+        let Some(permission) = self.permission.as_ref().filter(|_| *method != Method::GET) else {
+            return true;
+        };
+        loop {
+            match permission() {
+                Permission::Granted => return true,
+                Permission::Denied => return false,
+                Permission::Pending if Instant::now() + LOOK >= until => return false,
+                Permission::Pending => sleep(LOOK).await,
+            }
         }
     }
 

@@ -320,6 +320,22 @@ impl Problem {
                 reasons.any(|found| found == reason)
             })
         };
+        // A field that the definition of a kind doesn't have: an answer about the object, whatever the
+        // status says.
+        if code.as_u16() == 500 && message.contains("failed to create typed patch object") {
+            return Self::Invalid {
+                message: unseen(&message),
+                causes: Vec::new(),
+            };
+        }
+        // Rights are those of a user; everything else that is forbidden is so for anybody.
+        let is_right = message.is_empty() || message.contains("User \"");
+        if code.as_u16() == 403 && !is_right && !has_cause("NamespaceTerminating") {
+            return Self::Rejected {
+                by: "the API server".to_owned(),
+                message: unseen(&message),
+            };
+        }
         match code.as_u16() {
             401 => Self::Unauthorized { message },
             403 => Self::Forbidden {

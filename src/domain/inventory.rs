@@ -28,7 +28,7 @@ pub use self::revision::{
     RevisionOptions, RevisionSummary, SealedRevision, cause_of_rollback, history, next_number,
     retire,
 };
-pub use self::set_id::{SetId, parent_name};
+pub use self::set_id::{SetId, parent_name, parent_name_away};
 
 /// The label of a parent with the id of its set.
 pub const ID_LABEL: &str = "applyset.kubernetes.io/id";

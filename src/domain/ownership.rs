@@ -23,7 +23,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use self::compare::{Comparison, compare, compare_as_applied};
+pub use self::compare::{Comparison, compare, compare_as_applied, doubts};
 pub use self::conflict::{FieldConflict, conflicts};
 pub use self::drift::FieldDrift;
 pub use self::fields::{Element, FieldSet, Malformed};

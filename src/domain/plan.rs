@@ -34,7 +34,8 @@ use crate::resource::{
 use self::decide::Decider;
 pub use self::decide::outgoing;
 pub use self::observation::{Checked, Content, LiveObjects, Observation, Options, Packed};
-pub use self::standing::{ADOPTED, ORIGIN};
+pub use self::prune::{Outlives, not_ours, outlives};
+pub use self::standing::{ADOPTED, ORIGIN, RETAINED_BY};
 
 /// What is done to an object.
 #[derive(
@@ -248,6 +249,9 @@ pub struct Step {
     /// The tools whose fields are made ours before the write, as an adoption does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrate: Vec<String>,
+    /// Whether the object is let go of so that the set can take it back, or is taken back so.
+    #[serde(skip)]
+    pub retained: bool,
     /// Whether a dry run on the server says nothing of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_checked_by_server: bool,
@@ -277,6 +281,7 @@ impl Step {
             precondition: None,
             force: false,
             migrate: Vec::new(),
+            retained: false,
             not_checked_by_server: false,
             need: None,
             blocking: None,

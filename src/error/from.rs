@@ -170,6 +170,12 @@ impl From<ClusterError> for Error {
             context: error.context().map(str::to_owned),
             ..Place::default()
         });
+        let mapped = match code {
+            Code::SourceNotFound => {
+                mapped.hint("name a kubeconfig with --kubeconfig or in KUBECONFIG")
+            }
+            _ => mapped,
+        };
         match std::error::Error::source(&error) {
             Some(cause) => mapped.because_of(cause),
             None => mapped,

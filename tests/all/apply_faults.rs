@@ -10,5 +10,6 @@ mod kills;
 mod matrix;
 mod outages;
 mod pruning;
+mod since;
 pub mod world;
 mod writes;

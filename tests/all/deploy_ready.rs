@@ -427,8 +427,10 @@ fn a_saved_plan_is_done_exactly_or_not_at_all() {
     place.run(&deploy).fails(6, "E0514");
     for bad in ["{}", "not JSON", &done.to_string()] {
         place.sandbox.write("plan.json", bad);
-        place.run(&deploy).fails(2, "E0002");
+        place.run(&deploy).fails(10, "E0100");
     }
+    std::fs::remove_file(place.sandbox.folder().join("plan.json")).expect("it was written");
+    place.run(&deploy).fails(5, "E0105");
 }
 
 #[test]

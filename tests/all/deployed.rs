@@ -146,7 +146,7 @@ fn diff_of_several_clusters_tells_of_each_and_which_could_not_be_asked() {
     // The second context may not read what it has to.
     let run = place
         .run(&["diff", "app.yaml", "--context", "nobody"])
-        .fails(4, "E0501");
+        .fails(4, "E0524");
     assert!(run.stdout.contains("+ ConfigMap/"), "{run}");
     assert!(run.stderr.contains("nobody"), "{run}");
     let run = place.run(&["diff", "app.yaml", "--context", "absent"]);

@@ -1,6 +1,8 @@
 //! What the verbs that reach clusters share: which clusters, what is allowed, and how a run is
 //! shown, confirmed and ended.
 
+use std::collections::BTreeSet;
+
 use weft_domain::{duration, plan::Action};
 
 use super::source::{ClusterArgs, namespace};
@@ -120,6 +122,9 @@ pub(super) struct WriteArgs {
     /// End when everything is written; the default
     #[arg(long, overrides_with = "wait", hide_short_help = true)]
     no_wait: bool,
+    /// Take over objects that exist without this design
+    #[arg(long)]
+    adopt: bool,
     /// Delete and create anew what can't be changed
     #[arg(long)]
     replace: bool,
@@ -132,6 +137,7 @@ impl WriteArgs {
     /// The options that they stand for.
     pub(super) fn options(&self) -> DeployOptions {
         DeployOptions {
+            adopt: self.adopt,
             replace: self.replace,
             force_conflicts: self.force_conflicts,
             wait: self.wait && !self.no_wait,
@@ -253,6 +259,15 @@ fn ended(result: DeployResult, goal: &Goal) -> Outcome {
     let done = result.resources.iter();
     let done = done.filter(|resource| is_done(resource.action)).count();
     let total = result.resources.len();
+    let asked: BTreeSet<&String> = errors
+        .iter()
+        .filter_map(|error| error.place().context.as_ref())
+        .chain(&result.contexts)
+        .collect();
+    let clusters = match asked.len() - result.contexts.len().min(asked.len()) {
+        0 => String::new(),
+        away => format!("; nothing is known of {away} of {} clusters", asked.len()),
+    };
     let outcome = Outcome::from(result);
     let Some(error) = Error::all(errors) else {
         return outcome;
@@ -261,6 +276,6 @@ fn ended(result: DeployResult, goal: &Goal) -> Outcome {
         return outcome.but(error);
     }
     let verb = goal.action();
-    let message = format!("{verb}: {done} of {total} objects are as they should be");
+    let message = format!("{verb}: {done} of {total} objects are as they should be{clusters}");
     outcome.but(Error::new(Code::Partial, message).along_with(error))
 }

@@ -39,9 +39,6 @@ pub(super) struct Deploy {
     /// Delete objects that the design no longer has
     #[arg(long)]
     prune: bool,
-    /// Take over objects that exist without this design
-    #[arg(long)]
-    adopt: bool,
     /// Do exactly what a plan of design plan -o json says, or nothing
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["prune", "adopt", "replace", "force_conflicts", "dry_run"])]
     plan: Option<PathBuf>,
@@ -71,12 +68,19 @@ pub(super) fn field_manager(text: &str) -> Result<String, String> {
 
 /// Reads a saved plan.
 fn saved(file: &Path) -> Result<SavedPlan> {
+    let hint = "write one: weftctl design plan shop -o json > plan.json";
     let bad = |why: &dyn std::fmt::Display| {
         let message = format!("cannot use the plan {}: {why}", file.display());
-        Error::new(Code::Usage, message)
-            .hint("write one: weftctl design plan shop -o json > plan.json")
+        Error::new(Code::NotYaml, message).hint(hint)
     };
-    let text = std::fs::read_to_string(file).map_err(|error| bad(&error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => Code::SourceNotFound,
+            _ => Code::Unreadable,
+        };
+        let message = format!("cannot read the plan {}", file.display());
+        Error::new(code, message).because(&error).hint(hint)
+    })?;
     let plan: SavedPlan = serde_json::from_str(&text).map_err(|error| bad(&error))?;
     if plan.kind != DeployResult::KIND || plan.plan.is_none() {
         return Err(bad(&"it is no output of design plan"));
@@ -99,16 +103,22 @@ struct SavedPlan {
 
 impl SavedPlan {
     /// Asks for just that.
-    fn apply(self, request: &mut DeployDesign) {
+    fn apply(self, request: &mut DeployDesign) -> Result<()> {
         let allowed = self.plan.unwrap_or_default();
         request.options.prune = allowed.prune;
         request.options.adopt = allowed.adopt;
         request.options.replace = allowed.replace;
         request.options.force_conflicts = allowed.force_conflicts;
         request.expected = self.fingerprints;
-        if request.target.contexts.is_empty() {
-            request.target.contexts = self.contexts;
+        let chosen = &mut request.target.contexts;
+        if chosen.is_empty() {
+            *chosen = self.contexts;
+        } else if let Some(left) = self.contexts.iter().find(|one| !chosen.contains(one)) {
+            let message = format!("the plan is for the context {left:?}, too");
+            return Err(Error::new(Code::PlanChanged, message)
+                .hint("leave --context out: a plan is performed as a whole"));
         }
+        Ok(())
     }
 }
 
@@ -285,7 +295,6 @@ impl Deploy {
         }
         let options = DeployOptions {
             prune: self.prune,
-            adopt: self.adopt,
             ..self.run.options(self.write.options())
         };
         let target = self.target.target(cx, namespace)?;
@@ -297,7 +306,7 @@ impl Deploy {
         let mut request = DeployDesign::new(goal, target, options);
         request.field_manager = self.field_manager;
         if let Some(file) = &self.plan {
-            saved(file)?.apply(&mut request);
+            saved(file)?.apply(&mut request)?;
             return self.run.perform(cx, request, false).await;
         }
         if self.dry_run.is_some() {

@@ -407,6 +407,28 @@ impl Parent {
         self
     }
 
+    /// Tells whether another one says the same, whichever versions of the Secret they were read from.
+    pub fn says_what(&self, other: &Self) -> bool {
+        let Self {
+            id,
+            name: _,
+            namespace: _,
+            design,
+            uid: _,
+            resource_version: _,
+            last_revision,
+            manager,
+            recorded,
+            members,
+        } = self;
+        *id == other.id
+            && *design == other.design
+            && *last_revision == other.last_revision
+            && *manager == other.manager
+            && *recorded == other.recorded
+            && *members == other.members
+    }
+
     /// Returns the highest number that a revision had so far, deleted ones included.
     pub fn last_revision(&self) -> u64 {
         self.last_revision

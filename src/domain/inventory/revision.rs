@@ -555,23 +555,26 @@ pub fn next_number(parent: &Parent, history: &[RevisionEntry]) -> Option<u64> {
 }
 
 /// Returns the numbers of the revisions to delete, in ascending order: all but the last
-/// [`KEPT_REVISIONS`] complete ones, of which the newest deployed one is never one.
+/// [`KEPT_REVISIONS`] complete ones, and the last [`KEPT_REVISIONS`] of those that did not fail. So a run
+/// that fails again and again doesn't take away what one would go back to.
 ///
 /// An incomplete one that is newer than all complete ones may just be being written, and stays.
 pub fn retire(history: &[RevisionEntry]) -> Vec<u64> {
     let complete = history.iter().filter(|entry| entry.is_complete);
-    let mut numbers: Vec<u64> = complete.clone().map(|entry| entry.number).collect();
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
-    numbers.dedup();
+    let last = |entries: &mut dyn Iterator<Item = &RevisionEntry>| {
+        let mut numbers: Vec<u64> = entries.map(|entry| entry.number).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers.dedup();
+        numbers.truncate(KEPT_REVISIONS);
+        numbers
+    };
+    let mut numbers = last(&mut complete.clone());
     let newest = numbers.first().copied();
-    numbers.truncate(KEPT_REVISIONS);
-    let deployed = complete.filter(|entry| entry.outcome == Some(Outcome::Deployed));
-    let deployed = deployed.map(|entry| entry.number).max();
+    let has_failed = |entry: &&RevisionEntry| entry.outcome == Some(Outcome::Failed);
+    numbers.extend(last(&mut complete.filter(|entry| !has_failed(entry))));
     let is_kept = |entry: &RevisionEntry| {
         let is_newer = newest.is_none_or(|newest| entry.number > newest);
-        is_newer
-            || entry.is_complete
-                && (numbers.contains(&entry.number) || deployed == Some(entry.number))
+        is_newer || entry.is_complete && numbers.contains(&entry.number)
     };
     let retired = history.iter().filter(|entry| !is_kept(entry));
     let mut retired: Vec<u64> = retired.map(|entry| entry.number).collect();

@@ -99,6 +99,13 @@ pub fn parent_name(design: &str) -> String {
     format!("{NAME_PREFIX}{slug}{hyphen}{hash}")
 }
 
+/// Returns the name of a parent that lies outside of its set's namespace: `<namespace>.<parent name>`,
+/// so that sets of one design in several namespaces can share the namespace of their parents. No other
+/// name of ours has a dot before its last segment that begins with `weftctl-`.
+pub fn parent_name_away(design: &str, namespace: &str) -> String {
+    format!("{namespace}.{}", parent_name(design))
+}
+
 fn is_label(text: &str) -> bool {
     let is_end = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
@@ -162,6 +169,22 @@ mod tests {
             }
         }
         assert_eq!((ids.len(), managers.len()), (1000, 1000));
+    }
+
+    #[test]
+    fn parents_away_from_their_sets_are_told_apart() {
+        assert_eq!(parent_name_away("shop", "stage"), "stage.weftctl-shop");
+        let designs = ["shop", "Shop", "shop.key", "stage.weftctl-shop", "rev-1-1"];
+        let mut names = HashSet::new();
+        for design in designs {
+            assert!(names.insert(parent_name(design)), "{design}");
+            for namespace in ["shop", "stage", "weftctl-shop"] {
+                assert!(
+                    names.insert(parent_name_away(design, namespace)),
+                    "{design}"
+                );
+            }
+        }
     }
 
     #[test]

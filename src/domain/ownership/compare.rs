@@ -60,6 +60,13 @@ pub fn compare_as_applied(
     Walk::new(desired, live, manager, true).run(ignored)
 }
 
+/// Returns the places of which only the server can tell, also where others surely differ.
+pub fn doubts(desired: &Value, live: &Value, manager: &str, ignored: &[IgnorePath]) -> Vec<String> {
+    let mut walk = Walk::new(desired, live, manager, false);
+    walk.walk(ignored);
+    walk.unsure
+}
+
 /// What we hold at a place.
 #[derive(Clone, Copy)]
 enum Ours<'a> {
@@ -140,13 +147,19 @@ impl<'a> Walk<'a> {
     }
 
     fn run(mut self, ignored: &[IgnorePath]) -> Comparison {
+        self.walk(ignored);
+        self.end()
+    }
+
+    fn walk(&mut self, ignored: &[IgnorePath]) {
         let (Some(wanted), Some(live)) = (self.desired.as_object(), self.live.as_object()) else {
-            return Comparison::Unsure(vec![String::new()]);
+            self.unsure.push(String::new());
+            return;
         };
         self.identity();
         if self.found.is_empty() && self.unsure.iter().any(|path| path == "apiVersion") {
             // Fields may have other names there.
-            return self.end();
+            return;
         }
         let ours = match self.ours {
             Some(entry) => Ours::Set(entry.fields),
@@ -157,7 +170,6 @@ impl<'a> Walk<'a> {
         if self.ours.is_none() {
             self.no_entry(wanted, ignored);
         }
-        self.end()
     }
 
     /// An object that the manager never applied, or of which it can hold nothing: what names an object is

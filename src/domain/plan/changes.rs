@@ -25,7 +25,7 @@ const SERVER_METADATA: &[&str] = &[
 
 /// Compares an object that is written by a merge patch or as a whole with the live one.
 ///
-/// Who holds a field doesn't matter here. What a list or a whole object would merely lose may be what a
+/// Who holds a field is looked at later. What a list or a whole object would merely lose may be what a
 /// server filled in: that is a change only if the server says so, and none when the object is known to
 /// be what was written last.
 pub(super) fn compare_values(

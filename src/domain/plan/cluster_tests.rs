@@ -237,7 +237,7 @@ impl World {
                 .contains(&object.value["kind"].as_str().unwrap_or(""))
             {
                 seen.contents
-                    .insert(id.clone(), self.contents(&object.value));
+                    .insert(id.clone(), Ok(self.contents(&object.value)));
             }
         }
         seen
@@ -678,7 +678,7 @@ fn what_is_lost_or_being_deleted_is_created_again() {
     );
     assert_eq!(
         told(&world.plan(&ResourceSet::default(), PRUNE)),
-        ["pruned ConfigMap/shop/x: no longer in the design; it is being deleted"]
+        ["pruned ConfigMap/shop/x: undeployed; it is being deleted"]
     );
     world.objects.clear();
     assert_eq!(
@@ -1081,6 +1081,16 @@ fn merged_and_replaced_objects_are_compared_by_their_values() {
         );
         assert_eq!(
             told(&world.plan(&same, NONE)),
+            [
+                "failed ConfigMap/shop/x: data.a is held by somebody; --force-conflicts takes it over"
+            ]
+        );
+        let force = Options {
+            force_conflicts: true,
+            ..NONE
+        };
+        assert_eq!(
+            told(&world.plan(&same, force)),
             ["configured ConfigMap/shop/x: data.a: 5 -> 1"]
         );
     }
@@ -1113,7 +1123,7 @@ fn values_of_secrets_stay_in_the_dark() {
 fn a_member_is_deleted_only_with_all_four() {
     type Change = fn(&mut World);
     let cases: [(&str, Change); 6] = [
-        ("pruned ConfigMap/shop/x: no longer in the design", |_| {}),
+        ("pruned ConfigMap/shop/x: undeployed", |_| {}),
         (
             "skipped ConfigMap/shop/x: not ours: without the label of our set",
             |world| {
@@ -1182,7 +1192,7 @@ fn a_member_is_deleted_only_with_all_four() {
     });
     assert_eq!(
         told(&world.plan(&ResourceSet::default(), PRUNE)),
-        ["pruned ConfigMap/shop/x: no longer in the design"]
+        ["pruned ConfigMap/shop/x: undeployed"]
     );
 }
 
@@ -1223,7 +1233,7 @@ fn what_is_no_longer_wanted_stays_without_prune_and_where_its_policy_says_so() {
         told(&plan),
         [
             "released PersistentVolumeClaim/shop/p: retained by its deletion policy",
-            "pruned ConfigMap/shop/a: no longer in the design",
+            "pruned ConfigMap/shop/a: undeployed",
             "released ConfigMap/shop/b: retained by its deletion policy",
         ]
     );
@@ -1308,6 +1318,23 @@ fn a_circle_among_live_dependencies_stops_no_removal() {
 }
 
 #[test]
+fn a_namespace_that_nobody_can_look_into_stays() {
+    let world = deployed(&[namespace("shop")]);
+    let mut seen = world.observe();
+    let why = "the server of metrics.k8s.io does not answer";
+    seen.contents
+        .insert(id("Namespace/shop"), Err(why.to_owned()));
+    let unknown = plan(&ResourceSet::default(), &Observed::Cluster(&seen, PRUNE));
+    let unknown = told(&unknown.expect("there is no circle"));
+    assert_eq!(
+        unknown,
+        [format!(
+            "skipped Namespace/shop: what it holds cannot be told: {why}"
+        )]
+    );
+}
+
+#[test]
 fn namespaces_and_definitions_go_only_with_everything_in_them() {
     let objects = [namespace("shop"), definition(), thing("t", "shop")];
     let nothing = ResourceSet::default();
@@ -1340,10 +1367,13 @@ fn namespaces_and_definitions_go_only_with_everything_in_them() {
     let contents = seen
         .contents
         .get_mut("Namespace/shop")
+        .and_then(|contents| contents.as_mut().ok())
         .expect("it was seen");
     contents.extend(incidental);
     let all = plan(&nothing, &Observed::Cluster(&seen, PRUNE)).expect("there is no circle");
     assert_eq!(all.summary().pruned, 3, "{:?}", told(&all));
+    let contents = seen.contents["Namespace/shop"].as_ref();
+    assert_eq!(all.foreign_in(contents.expect("it was seen")), None);
     // Strangers.
     let foreign = [
         ("Pod/shop/z", owned(Some("unknown".to_owned()))),
@@ -1356,8 +1386,11 @@ fn namespaces_and_definitions_go_only_with_everything_in_them() {
         let contents = seen
             .contents
             .get_mut("Namespace/shop")
+            .and_then(|contents| contents.as_mut().ok())
             .expect("it was seen");
         contents.push(Content::of(id(name), &object));
+        // Who comes after the plan was made is seen before the deletion.
+        assert_eq!(all.foreign_in(contents), Some(&id(name)));
         let plan = plan(&nothing, &Observed::Cluster(&seen, PRUNE)).expect("there is no circle");
         assert_eq!(
             of(&plan, "Namespace"),

@@ -12,12 +12,14 @@ use serde_json::{Map, Value};
 
 use super::changes::{answered, compare_values, described, first_of, is_of_value};
 use super::observation::{Checked, Observation, Options, is_terminating, uid};
-use super::standing::{ADOPTED, ORIGIN, Standing, line, origin, writers, written_by};
+use super::standing::{
+    ADOPTED, ORIGIN, Standing, is_retained_by, line, origin, writers, written_by,
+};
 use super::{Action, Need, Precondition, Refusal, Step, Until, Wait, Why, immutable};
 use crate::inventory::{Member, MemberOrigin, PART_OF_LABEL, SetId, content_hash};
 use crate::ownership::{
     Comparison, FieldConflict, FieldDrift, IgnorePath, Operation, Owner, compare,
-    compare_as_applied, is_client_side, overlaps, strip, without_ignored,
+    compare_as_applied, doubts, is_client_side, overlaps, strip, without_ignored,
 };
 use crate::readiness::{Related, readiness};
 use crate::resource::{Conflict, Creation, Deletion, Patch, Resource};
@@ -262,7 +264,12 @@ impl<'a> Decider<'a> {
         // One that we made and that only lost its marks stays one that we made.
         let known =
             recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
-        let origin = known.map_or(MemberOrigin::Adopted, |_| origin(known, live));
+        step.retained = is_retained_by(live, &self.seen.set);
+        let origin = match known {
+            Some(_) => origin(known, live),
+            None if step.retained => MemberOrigin::Created,
+            None => MemberOrigin::Adopted,
+        };
         let (mut look, member) = self.look(resource, live, origin);
         look.is_adoption = true;
         let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
@@ -271,7 +278,7 @@ impl<'a> Decider<'a> {
             Comparison::Same | Comparison::Unsure(_) => Vec::new(),
         };
         let owners = writers(live);
-        if !self.options.adopt && !resource.policies.adopt {
+        if !self.options.adopt && !resource.policies.adopt && !step.retained {
             // Whoever looks on still sees what an adoption would change.
             step.changes = drifts;
             step.changes.retain(is_of_value);
@@ -291,6 +298,9 @@ impl<'a> Decider<'a> {
         step.migrate = clients.map(|overlap| overlap.owner.manager).collect();
         step.migrate.dedup();
         self.change(&look, drifts, step);
+        if step.retained && step.action == Action::Adopted {
+            "was retained by this set; taken back".clone_into(&mut step.reason);
+        }
     }
 
     /// Only the server can tell; it may have been asked.
@@ -335,8 +345,23 @@ impl<'a> Decider<'a> {
     /// Decides on an object of which these fields would change.
     fn change(&self, look: &Look<'_>, drifts: Vec<FieldDrift>, step: &mut Step) {
         let (group, kind) = (look.resource.group(), look.resource.kind.as_str());
-        let found = immutable::of(group, kind, &look.desired, look.live, &drifts);
-        let conflicts = self.conflicts(look, &drifts);
+        let mut found = immutable::of(group, kind, &look.desired, look.live, &drifts);
+        if found.changed.is_empty() && immutable::has_any(group, kind) && !look.is_adoption {
+            // What is ours as a whole may have lost a part, beside what surely differs.
+            let doubts = doubts(&look.desired, look.live, &self.seen.manager, &look.ignored);
+            let fixed =
+                |place: &String| immutable::field(group, kind, &look.desired, look.live, place);
+            found.dropped.extend(doubts.iter().filter_map(fixed));
+        }
+        let conflicts = if look.resource.policies.patch == Patch::Apply || look.is_adoption {
+            self.conflicts(look, &drifts)
+        } else {
+            // A merge or a replacement takes whatever it names: whose that is, an apply would say.
+            match compare(&look.desired, look.live, &self.seen.manager, &look.ignored) {
+                Comparison::Different(drifts) => self.conflicts(look, &drifts),
+                Comparison::Same | Comparison::Unsure(_) => Vec::new(),
+            }
+        };
         step.action = if look.is_adoption {
             Action::Adopted
         } else {

@@ -200,6 +200,12 @@ pub(super) fn of(
     found
 }
 
+/// Tells whether objects of a kind have immutable fields.
+pub(super) fn has_any(group: &str, kind: &str) -> bool {
+    let mut rules = RULES.iter();
+    rules.any(|rule| rule.group == group && rule.kind == kind)
+}
+
 /// Returns the immutable field that a path leads to or into.
 pub(super) fn field(
     group: &str,

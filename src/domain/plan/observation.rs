@@ -26,8 +26,9 @@ pub struct Observation {
     /// What the server answered to dry runs of [`Plan::needs_check`](super::Plan::needs_check).
     pub checked: HashMap<ResourceId, Checked>,
     /// What lives in a namespace, or is of the kind of a definition: everything that can be deleted, of
-    /// every kind. Needed for [`Plan::needs_contents`](super::Plan::needs_contents).
-    pub contents: HashMap<ResourceId, Vec<Content>>,
+    /// every kind, or why that can't be told. Needed for
+    /// [`Plan::needs_contents`](super::Plan::needs_contents).
+    pub contents: HashMap<ResourceId, Result<Vec<Content>, String>>,
 }
 
 impl Observation {

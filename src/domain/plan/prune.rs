@@ -13,7 +13,7 @@ use super::observation::{Content, Observation, Options, is_terminating, uid};
 use super::standing::{Standing, controller, line, origin};
 use super::{Action, Need, Plan, Precondition, Step, rank};
 use crate::graph::{Graph, Strength};
-use crate::inventory::{Member, MemberOrigin};
+use crate::inventory::{Member, MemberOrigin, SetId};
 use crate::resource::{
     DEPENDS_ON, Deletion, Policies, ResourceId, ResourceSet, canonical_group, dig,
     is_built_in_group,
@@ -38,7 +38,13 @@ pub(super) fn leftovers(
         match seen.live.get(&id) {
             Some(live) => {
                 let mut leftover = Leftover::of(id, member, &live);
-                if leftover.decide(&live, seen, options) {
+                // Without anything that is wanted, the set as a whole goes.
+                let why = if desired.is_empty() {
+                    "undeployed"
+                } else {
+                    "no longer in the design"
+                };
+                if leftover.decide(&live, seen, options, why) {
                     plan.gone.push(leftover.step.id.clone());
                 }
                 left.push(leftover);
@@ -49,6 +55,7 @@ pub(super) fn leftovers(
             },
         }
     }
+    keep_volumes(desired, &mut left);
     let containers = Containers::of(plan, desired, seen, &left);
     let kept = containers.kept(&left);
     for (index, reason, need) in kept {
@@ -59,6 +66,32 @@ pub(super) fn leftovers(
     }
     let base = plan.steps.last().map_or(0, |step| step.level);
     plan.steps.extend(ordered(left, base));
+}
+
+/// Lets go of volumes whose claims stay: what is in them is what the claims are kept for, and a volume
+/// that is in use is never gone.
+fn keep_volumes(desired: &ResourceSet, left: &mut [Leftover<'_>]) {
+    let claim = |leftover: &Leftover<'_>| leftover.live.as_ref()?.claim.clone();
+    let goes: HashSet<ResourceId> = left
+        .iter()
+        .filter(|leftover| leftover.step.action == Action::Pruned)
+        .map(|leftover| leftover.step.id.clone())
+        .collect();
+    let members: HashSet<ResourceId> = left.iter().map(|one| one.step.id.clone()).collect();
+    for leftover in left
+        .iter_mut()
+        .filter(|leftover| leftover.step.action == Action::Pruned)
+    {
+        let Some(claim) = claim(leftover) else {
+            continue;
+        };
+        let stays = members.contains(&claim) || desired.by_id(&claim).is_some();
+        if stays && !goes.contains(&claim) {
+            leftover.step.action = Action::Released;
+            leftover.step.retained = true;
+            leftover.step.reason = format!("retained with {claim}, which is bound to it");
+        }
+    }
 }
 
 /// A member that is no longer desired.
@@ -78,6 +111,8 @@ struct Remains {
     defines: Option<(String, String)>,
     /// Group and version that it serves.
     serves: Option<(String, String)>,
+    /// The claim that a volume is bound to.
+    claim: Option<ResourceId>,
 }
 
 impl Remains {
@@ -94,6 +129,18 @@ impl Remains {
             serves: is(("apiregistration.k8s.io", "APIService"))
                 .then(|| pair(&["spec", "group"], &["spec", "version"]))
                 .flatten(),
+            claim: is(("", "PersistentVolume"))
+                .then(|| {
+                    let claim = ["spec", "claimRef"];
+                    pair(
+                        &[claim[0], claim[1], "namespace"],
+                        &[claim[0], claim[1], "name"],
+                    )
+                })
+                .flatten()
+                .map(|(namespace, name)| {
+                    ResourceId::new("", "PersistentVolumeClaim", Some(&namespace), &name)
+                }),
         }
     }
 }
@@ -131,63 +178,33 @@ impl<'a> Leftover<'a> {
     }
 
     /// Decides by the object alone, and tells whether it isn't ours any more.
-    fn decide(&mut self, live: &Value, seen: &Observation, options: Options) -> bool {
-        if let Some(why) = self.is_not_ours(live, seen) {
+    fn decide(&mut self, live: &Value, seen: &Observation, options: Options, why: &str) -> bool {
+        if let Some(why) = not_ours(self.member, live, &seen.set, &seen.manager) {
             self.keep(format!("not ours: {why}"));
             return true;
         }
-        let annotations = dig(live, &["metadata", "annotations"]).and_then(Value::as_object);
-        let policies = Policies::read(&self.member.kind, annotations).0;
-        let is_retained =
-            self.member.deletion == Deletion::Retain || policies.deletion == Deletion::Retain;
-        let is_adopted = origin(Some(self.member), live) == MemberOrigin::Adopted;
-        let released = if is_adopted {
-            Some("adopted, so it is given back")
-        } else if is_retained {
-            Some("retained by its deletion policy")
-        } else if options.release {
-            Some("let go of, and left as it is")
-        } else {
-            None
-        };
+        let outlives = outlives(self.member, live);
+        self.step.retained = outlives == Some(Outlives::Retained) && !options.release;
+        let released = outlives.map(Outlives::reason);
+        let released = released.or(options.release.then_some("let go of, and left as it is"));
         let (action, reason) = match (released, options.prune || options.release) {
             (Some(_), false) => (
                 Action::Skipped,
-                "no longer in the design; --prune lets go of it",
+                "no longer in the design; --prune lets go of it".to_owned(),
             ),
             (None, false) => (
                 Action::Skipped,
-                "no longer in the design; --prune deletes it",
+                "no longer in the design; --prune deletes it".to_owned(),
             ),
-            (Some(reason), true) => (Action::Released, reason),
-            (None, true) if is_terminating(live) => (
-                Action::Pruned,
-                "no longer in the design; it is being deleted",
-            ),
-            (None, true) => (Action::Pruned, "no longer in the design"),
+            (Some(reason), true) => (Action::Released, reason.to_owned()),
+            (None, true) if is_terminating(live) => {
+                (Action::Pruned, format!("{why}; it is being deleted"))
+            }
+            (None, true) => (Action::Pruned, why.to_owned()),
         };
         self.step.action = action;
-        reason.clone_into(&mut self.step.reason);
+        self.step.reason = reason;
         false
-    }
-
-    fn is_not_ours(&self, live: &Value, seen: &Observation) -> Option<String> {
-        match Standing::of(live, &seen.set, &seen.manager) {
-            Standing::Ours => {}
-            Standing::Labelled => return Some("no entry of our field manager".to_owned()),
-            Standing::OtherSet(set) => {
-                return Some(format!("owned by another set ({})", line(&set)));
-            }
-            Standing::Foreign => return Some("without the label of our set".to_owned()),
-        }
-        if let Some(controller) = controller(live) {
-            return Some(format!("{controller} controls it"));
-        }
-        let recorded = self.member.uid.as_deref();
-        if recorded.is_some_and(|recorded| uid(live) != Some(recorded)) {
-            return Some("another object of the same name".to_owned());
-        }
-        None
     }
 
     fn keep(&mut self, reason: String) {
@@ -218,6 +235,82 @@ impl<'a> Leftover<'a> {
     fn uid(&self) -> Option<&str> {
         self.live.as_ref()?.uid.as_deref()
     }
+}
+
+/// Tells why an object is not ours to delete: what one of the four conditions says of it.
+pub fn not_ours(member: &Member, live: &Value, set: &SetId, manager: &str) -> Option<String> {
+    match Standing::of(live, set, manager) {
+        Standing::Ours => {}
+        Standing::Labelled => return Some("no entry of our field manager".to_owned()),
+        Standing::OtherSet(set) => {
+            return Some(format!("owned by another set ({})", line(&set)));
+        }
+        Standing::Foreign => return Some("without the label of our set".to_owned()),
+    }
+    if let Some(controller) = controller(live) {
+        return Some(format!("{controller} controls it"));
+    }
+    let recorded = member.uid.as_deref();
+    if recorded.is_some_and(|recorded| uid(live) != Some(recorded)) {
+        return Some("another object of the same name".to_owned());
+    }
+    None
+}
+
+/// Why an object of ours is let go of instead of being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlives {
+    /// It was there before us.
+    Adopted,
+    /// Its deletion policy says so.
+    Retained,
+}
+
+impl Outlives {
+    /// Returns it as a reason.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Adopted => "adopted, so it is given back",
+            Self::Retained => "retained by its deletion policy",
+        }
+    }
+}
+
+/// Tells why an object of ours is let go of instead of being deleted.
+pub fn outlives(member: &Member, live: &Value) -> Option<Outlives> {
+    let annotations = dig(live, &["metadata", "annotations"]).and_then(Value::as_object);
+    let policies = Policies::read(&member.kind, annotations).0;
+    if origin(Some(member), live) == MemberOrigin::Adopted {
+        Some(Outlives::Adopted)
+    } else if member.deletion == Deletion::Retain || policies.deletion == Deletion::Retain {
+        Some(Outlives::Retained)
+    } else {
+        None
+    }
+}
+
+impl Plan {
+    /// Tells who lives in a namespace, or is of the kind of a definition, that does not go with this
+    /// plan, by what is there now.
+    pub fn foreign_in<'c>(&self, contents: &'c [Content]) -> Option<&'c ResourceId> {
+        let pruned = self
+            .steps
+            .iter()
+            .filter(|step| step.action == Action::Pruned);
+        let removed = pruned.clone().map(|step| &step.id).chain(&self.gone);
+        let uids = pruned.filter_map(|step| step.precondition.as_ref()?.uid.as_deref());
+        let going = Going {
+            removed: removed.collect(),
+            uids: uids.collect(),
+        };
+        going.foreign(contents).first().copied()
+    }
+}
+
+/// What is removed, by id and by uid.
+struct Going<'a> {
+    removed: HashSet<&'a ResourceId>,
+    uids: HashSet<&'a str>,
 }
 
 /// What is known of namespaces and definitions: who of us is in there and stays, and who is in there.
@@ -291,6 +384,10 @@ impl<'a> Containers<'a> {
     /// Returns which namespaces and definitions must stay, with the reason and what has to be looked at.
     fn kept(&self, left: &[Leftover<'_>]) -> Vec<(usize, String, Option<Need>)> {
         let mut kept = Vec::new();
+        let going = Going {
+            removed: self.removed.iter().collect(),
+            uids: self.removed_uids.iter().map(String::as_str).collect(),
+        };
         for (index, leftover) in left.iter().enumerate() {
             if leftover.step.action != Action::Pruned {
                 continue;
@@ -322,12 +419,20 @@ impl<'a> Containers<'a> {
                 kept.push((index, format!("{what} {staying}"), None));
                 continue;
             }
-            let Some(contents) = self.seen.contents.get(id) else {
-                let reason = "no longer in the design; what it holds is not known".to_owned();
-                kept.push((index, reason, Some(Need::Contents)));
-                continue;
+            let contents = match self.seen.contents.get(id) {
+                Some(Ok(contents)) => contents,
+                Some(Err(why)) => {
+                    let reason = format!("what it holds cannot be told: {}", line(why));
+                    kept.push((index, reason, None));
+                    continue;
+                }
+                None => {
+                    let reason = "no longer in the design; what it holds is not known".to_owned();
+                    kept.push((index, reason, Some(Need::Contents)));
+                    continue;
+                }
             };
-            let foreign = self.foreign(contents);
+            let foreign = going.foreign(contents);
             if let Some(first) = foreign.first() {
                 let more = match foreign.len() {
                     1 => String::new(),
@@ -339,10 +444,12 @@ impl<'a> Containers<'a> {
         }
         kept
     }
+}
 
+impl Going<'_> {
     /// Returns what neither goes by itself nor with what goes.
     fn foreign<'c>(&self, contents: &'c [Content]) -> Vec<&'c ResourceId> {
-        let mut uids: HashSet<&str> = self.removed_uids.iter().map(String::as_str).collect();
+        let mut uids: HashSet<&str> = self.uids.clone();
         let mut open: Vec<&Content> = contents.iter().collect();
         open.retain(|content| {
             let goes = self.removed.contains(&content.id) || self.is_incidental(&content.id);

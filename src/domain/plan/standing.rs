@@ -14,6 +14,16 @@ pub const ORIGIN: &str = "weftctl.dev/origin";
 /// The value of [`ORIGIN`].
 pub const ADOPTED: &str = "adopted";
 
+/// The annotation of an object that a set has let go of instead of deleting it, with the id of the set:
+/// that one may take it back.
+pub const RETAINED_BY: &str = "weftctl.dev/retained-by";
+
+/// Tells whether a set has let go of an object instead of deleting it.
+pub(super) fn is_retained_by(live: &Value, set: &SetId) -> bool {
+    let by = dig(live, &["metadata", "annotations", RETAINED_BY]).and_then(Value::as_str);
+    by == Some(set.as_str())
+}
+
 /// Whose a live object is, as far as its set goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {

@@ -82,6 +82,22 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     };
     let contexts = request.target.each();
+    if contexts.len() > 1 && !request.expected.is_empty() && request.mode == Mode::Perform {
+        // A plan of several clusters is done as a whole: all of them are looked at first.
+        let looks = contexts.iter().map(|context| {
+            let request = DeployDesign {
+                mode: Mode::Plan,
+                ..request.clone()
+            };
+            let (services, handle, source) = (&services, &handle, source.clone());
+            async move { on_one(services, &request, source, context.clone(), handle).await }
+        });
+        let looked = join_all(looks).await.into_iter();
+        let errors: Vec<Error> = looked.filter_map(Result::err).collect();
+        if let Some(error) = Error::all(errors) {
+            return Err(error);
+        }
+    }
     // One each; of a large design the last one is no copy.
     let sources = std::iter::repeat_n(source, contexts.len());
     let runs = contexts.into_iter().zip(sources).map(|(context, source)| {
@@ -196,7 +212,7 @@ async fn on_one(
             }
         }
     };
-    site.settle(&wanted.set).await?;
+    site.settle(&wanted.set)?;
     let deadline = begun + request.options.timeout();
     let ordered = Ordered {
         request,
@@ -229,6 +245,7 @@ impl Ordered<'_> {
             return Ok(self.shown(site, &plan));
         }
         let mut notes = preflight::check(site, &self.wanted.set, &plan).await?;
+        self.expect(site, &plan)?;
         if self.request.mode != Mode::Perform {
             let mut result = self.shown(site, &plan);
             if self.request.mode == Mode::DryRun {
@@ -238,10 +255,10 @@ impl Ordered<'_> {
             return Ok(result);
         }
         if self.is_done(site, &plan) {
-            self.expect(site, &plan)?;
             return self.only_look(site, &known, &plan, states).await;
         }
-        let lease = site.claim(services, self.handle).await?;
+        let lease = site.claim(services, self.handle, self.deadline).await?;
+        site.guard(&lease);
         let worked = async {
             // What was planned is what another run may have changed since.
             let before = site.parent.clone();
@@ -271,7 +288,7 @@ impl Ordered<'_> {
         let options = self.request.options.of_plan(&self.request.goal);
         let planned = observe::planned(site, &self.wanted.set, known, options).await?;
         if self.request.mode != Mode::Compare {
-            refuse(site, &planned.plan)?;
+            refuse(site, &planned.plan).await?;
         }
         Ok(planned)
     }
@@ -279,7 +296,7 @@ impl Ordered<'_> {
     /// Whether a plan is the one that the user has seen.
     fn expect(&self, site: &Site, plan: &Plan) -> Result<()> {
         match self.request.expected.get(site.context()) {
-            Some(expected) if *expected != fingerprint(plan) => Err(Error::new(
+            Some(expected) if *expected != fingerprint(site, plan) => Err(Error::new(
                 Code::PlanChanged,
                 "what would be done is not what the plan says: the cluster or the design has changed",
             )
@@ -426,7 +443,7 @@ impl Ordered<'_> {
     fn shown(&self, site: &Site, plan: &Plan) -> DeployResult {
         let mut result = shown(site, self.wanted, plan, self.request.mode);
         let context = site.context().to_owned();
-        result.fingerprints.insert(context, fingerprint(plan));
+        result.fingerprints.insert(context, fingerprint(site, plan));
         let options = &self.request.options;
         result.plan = (self.request.mode != Mode::Perform).then_some(PlanOptions {
             prune: options.prune,
@@ -453,6 +470,8 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
         found.map(|kind| kind.namespaced)
     };
     let judged = Judged::for_cluster(manifests, schemas, Some(site.namespace()), &served)?;
+    let is_served =
+        |resource: &Resource| kinds.find(&resource.api_version, &resource.kind).is_some();
     judged.refuse_but(|finding| {
         let id = finding.resource.as_deref().unwrap_or_default();
         let group = id.split('/').next().unwrap_or_default();
@@ -462,13 +481,34 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
             Rule::UnknownField | Rule::MissingField | Rule::WrongType | Rule::InvalidValue
         );
         match finding.rule {
-            Rule::UnknownKind => finding
-                .resource
-                .as_deref()
-                .is_some_and(|id| site.serves(id)),
+            Rule::UnknownKind => {
+                let resource = judged.set.position(id).and_then(|at| judged.set.get(at));
+                resource.is_some_and(is_served)
+            }
             _ => schema && (site.is_newer() || (group.contains('.') && !is_built_in_group(group))),
         }
     })?;
+    let mut brought = HashMap::new();
+    let missing = judged.set.iter().filter(|resource| !is_served(resource));
+    let missing = missing.filter(|resource| {
+        let kind = (resource.api_version.as_str(), resource.kind.as_str());
+        !*brought
+            .entry(kind)
+            .or_insert_with(|| ready::is_brought(&judged.set, kind))
+    });
+    let missing = missing.map(|resource| {
+        let (api_version, kind) = (&resource.api_version, &resource.kind);
+        let message = format!("{} serves no {api_version} {kind}", site.shown());
+        let error =
+            Error::new(Code::UnknownKind, message).at(site.place(Some(resource.id.as_str())));
+        match kinds.preferred(resource.group(), kind) {
+            Some(other) => error.hint(format!("write it as {}", other.api_version())),
+            None => error.hint("install what defines it, or let the design bring it"),
+        }
+    });
+    if let Some(error) = Error::all(missing.collect::<Vec<_>>()) {
+        return Err(error);
+    }
     Ok(Wanted {
         set: judged.set,
         design,
@@ -481,7 +521,15 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
 }
 
 /// Refuses the whole run, before the first write, where the plan says that something may not be done.
-fn refuse(site: &Site, plan: &Plan) -> Result<()> {
+async fn refuse(site: &Site, plan: &Plan) -> Result<()> {
+    let mut owners = HashMap::new();
+    for (_, refusal) in plan.refusals() {
+        if let Refusal::OwnedBySet { set } = refusal
+            && !owners.contains_key(set)
+        {
+            owners.insert(set, site.owner(set).await);
+        }
+    }
     let errors = plan.refusals().map(|(step, refusal)| {
         let code = match refusal {
             Refusal::OwnedBySet { .. } => Code::OwnedBySet,
@@ -492,6 +540,10 @@ fn refuse(site: &Site, plan: &Plan) -> Result<()> {
         let error = Error::new(code, format!("cannot write {}: {}", step.id, step.reason))
             .at(site.place(Some(step.id.as_str())));
         match refusal {
+            Refusal::OwnedBySet { set } => match owners.get(set).and_then(Option::as_ref) {
+                Some(owner) => error.because(format!("it belongs to {owner}")),
+                None => error,
+            },
             // The reason names only the first.
             Refusal::Conflict { conflicts } => conflicts.iter().fold(error, |error, conflict| {
                 error.because(format!(
@@ -508,13 +560,18 @@ fn refuse(site: &Site, plan: &Plan) -> Result<()> {
     }
 }
 
-/// What tells two plans apart: what is done to what, and why.
-fn fingerprint(plan: &Plan) -> String {
-    let steps = plan
-        .steps
-        .iter()
-        .map(|step| serde_json::json!([step.id, step.action, step.reason, step.changes]));
-    let whole = serde_json::json!([plan.content(), steps.collect::<Vec<_>>()]);
+/// What tells two plans apart: what is done to what, by whom, and why.
+fn fingerprint(site: &Site, plan: &Plan) -> String {
+    let steps = plan.steps.iter().map(|step| {
+        let uid = step
+            .precondition
+            .as_ref()
+            .and_then(|seen| seen.uid.as_ref());
+        let (what, how) = (&step.changes, (step.force, &step.migrate));
+        serde_json::json!([step.id, step.action, step.reason, uid, what, how])
+    });
+    let steps: Vec<_> = steps.collect();
+    let whole = serde_json::json!([site.id, site.manager, plan.content(), steps]);
     weft_domain::inventory::content_hash(&whole).to_string()
 }
 

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
 use weft_domain::{
     inventory::Member,
-    ownership::conflicts,
+    ownership::{FieldConflict, conflicts},
     plan::{
         self, Action, Checked, Content, Need, Observation, Observed, Options, Packed, Plan, Step,
         outgoing,
@@ -18,7 +18,7 @@ use weft_domain::{
 
 use super::{
     each,
-    ready::{self, Known},
+    ready::{self, DEFINITION, Known},
     site::{Site, id_of, is_missing},
 };
 use crate::{
@@ -105,7 +105,10 @@ pub(super) async fn planned(
         }
         seen.checked.extend(checked);
         for id in contents {
-            let found = contents_of(site, &seen, &id).await?;
+            let found = match seen.live.get(&id) {
+                Some(live) => contents_of(site, &live).await?,
+                None => Ok(Vec::new()),
+            };
             seen.contents.insert(id, found);
         }
     }
@@ -114,18 +117,42 @@ pub(super) async fn planned(
 /// Asks the server what it would make of a step; nothing where its kind is not served.
 async fn ask(site: &Site, set: &ResourceSet, step: &Step) -> Option<Result<Reply, ObjectError>> {
     let resource = set.get(step.index?)?;
-    let kind = site.kind(&resource.api_version, &resource.kind)?;
+    let kind = site.exactly(&resource.api_version, &resource.kind)?;
     let object = outgoing(resource, &site.id, step.origin());
-    let write = Write {
-        dry_run: true,
-        force: step.force,
-        ..site.write()
-    };
     let namespace = resource.namespace.as_deref();
-    let reply = site
-        .objects
-        .apply(&kind, namespace, &resource.name, &object, &write);
-    Some(reply.await)
+    let asked = async |force: bool| {
+        let write = Write {
+            dry_run: true,
+            force,
+            ..site.write()
+        };
+        let objects = &site.objects;
+        let asked = objects.apply(&kind, namespace, &resource.name, &object, &write);
+        asked.await
+    };
+    let reply = asked(step.force).await;
+    match reply {
+        // The fields of these are made ours before the write.
+        Err(error) if would_migrate(&error, step) => Some(asked(true).await),
+        reply => Some(reply),
+    }
+}
+
+/// Whether only tools are in the way whose fields an adoption takes over.
+fn would_migrate(error: &ObjectError, step: &Step) -> bool {
+    let Problem::Conflict {
+        conflict: Conflict::Fields,
+        status,
+    } = &*error.problem
+    else {
+        return false;
+    };
+    let conflicts = conflicts(status);
+    let is_migrated = |conflict: &FieldConflict| {
+        let mut managers = step.migrate.iter();
+        conflict.subresource.is_none() && managers.any(|manager| *manager == conflict.manager)
+    };
+    !conflicts.is_empty() && conflicts.iter().all(is_migrated)
 }
 
 fn refused(message: &str, fields: Vec<String>) -> Checked {
@@ -190,24 +217,32 @@ async fn look(
     let (absent, sought): (Vec<_>, Vec<_>) = sought
         .filter(|sought| !seen.live.contains(&sought.id))
         .partition(is_absent);
-    let kinds: HashMap<ResourceId, String> = sought
+    let kinds: HashMap<ResourceId, (String, String)> = sought
         .iter()
-        .map(|sought| (sought.id.clone(), sought.api_version.clone()))
+        .map(|sought| {
+            let kind = (sought.api_version.clone(), sought.kind.clone());
+            (sought.id.clone(), kind)
+        })
         .collect();
     let found = looked(site, sought, keep).await?;
-    let broken = site.kinds();
     let unserved = kinds.into_iter().filter(|(id, _)| !found.contains_key(id));
-    for (id, api_version) in unserved {
-        let (group, _) = split_api_version(&api_version);
-        let why = if set.by_id(&id).is_some() {
-            "its kind comes with the design"
-        } else if broken.broken().iter().any(|broken| broken.group == group) {
-            "the server of its kind does not answer"
-        } else {
-            // Whatever was of a kind that nobody serves any more went with the definition.
-            continue;
-        };
+    let unserved: Vec<_> = unserved.collect();
+    let (brought, left): (Vec<_>, Vec<_>) = unserved
+        .into_iter()
+        .partition(|(id, _)| set.by_id(id).is_some());
+    for (id, _) in brought {
+        let why = "its kind comes with the design";
         seen.unseen.insert(id, why.to_owned());
+    }
+    if !left.is_empty() {
+        let defined = Defined::ask(site).await?;
+        for (id, (api_version, kind)) in left {
+            let (group, _) = split_api_version(&api_version);
+            // What nobody defines any more went with its definition.
+            if let Some(why) = defined.why_unseen(site, group, &kind) {
+                seen.unseen.insert(id, why);
+            }
+        }
     }
     for sought in absent
         .into_iter()
@@ -218,6 +253,82 @@ async fn look(
     }
     take(found, seen, &mut states);
     Ok(states)
+}
+
+/// The kinds that are defined, whether they are served just now or not: an API server that has come
+/// back serves them one after the other.
+struct Defined {
+    /// Group and kind of definitions; why they couldn't be read.
+    definitions: Result<HashSet<(String, String)>, String>,
+    /// Groups that other API servers serve; why they couldn't be read.
+    elsewhere: Result<HashSet<String>, String>,
+}
+
+impl Defined {
+    async fn ask(site: &Site) -> Result<Self> {
+        let text = |object: &Value, pointer: &str| {
+            let text = object.pointer(pointer).and_then(Value::as_str);
+            text.map(str::to_owned)
+        };
+        let definitions = Self::list(site, "apiextensions.k8s.io/v1", DEFINITION, |object| {
+            Some((
+                text(object, "/spec/group")?,
+                text(object, "/spec/names/kind")?,
+            ))
+        });
+        let elsewhere = Self::list(site, "apiregistration.k8s.io/v1", "APIService", |object| {
+            object.pointer("/spec/service").filter(|it| !it.is_null())?;
+            text(object, "/spec/group")
+        });
+        let (definitions, elsewhere) = tokio::try_join!(definitions, elsewhere)?;
+        Ok(Self {
+            definitions,
+            elsewhere,
+        })
+    }
+
+    async fn list<T: std::hash::Hash + Eq + Send>(
+        site: &Site,
+        api_version: &str,
+        kind: &str,
+        read: impl Fn(&Value) -> Option<T> + Send + Sync + Copy,
+    ) -> Result<Result<HashSet<T>, String>> {
+        let unknown = |why: &str| Ok(Err(format!("its kind is not served, and {why}")));
+        let Some(kind) = site.kind(api_version, kind) else {
+            return unknown(&format!("neither is {kind}"));
+        };
+        let all = Selector::default();
+        let keep = |object: Value| read(&object);
+        match site.objects.list_with(&kind, None, &all, keep).await {
+            Ok(listed) => Ok(Ok(listed.objects.into_iter().collect())),
+            Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {
+                unknown(&format!("you may not list {}", kind.plural))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Why objects of a kind that isn't served may be there nevertheless.
+    fn why_unseen(&self, site: &Site, group: &str, kind: &str) -> Option<String> {
+        let kinds = site.kinds();
+        if kinds.broken().iter().any(|broken| broken.group == group) {
+            return Some("the server of its kind does not answer".to_owned());
+        }
+        let definitions = match &self.definitions {
+            Ok(definitions) => definitions,
+            Err(why) => return Some(why.clone()),
+        };
+        if definitions.contains(&(group.to_owned(), kind.to_owned())) {
+            return Some("its kind is defined, and not served just now".to_owned());
+        }
+        match &self.elsewhere {
+            Ok(groups) if groups.contains(group) && !kinds.serves(group) => {
+                Some("the server of its kind is not asked just now".to_owned())
+            }
+            Ok(_) => None,
+            Err(why) => Some(why.clone()),
+        }
+    }
 }
 
 /// Notes what was found, and how it is.
@@ -327,12 +438,9 @@ async fn find<T: Send>(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Everything that lives in a namespace, or is of the kind of a definition.
-async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result<Vec<Content>> {
-    let Some(live) = seen.live.get(id) else {
-        return Ok(Vec::new());
-    };
-    let live = &live;
+/// Everything that lives in a namespace, or is of the kind of a definition, of which the live object is
+/// given; or why that can't be told, since what isn't seen must not be deleted with it.
+pub(super) async fn contents_of(site: &Site, live: &Value) -> Result<Result<Vec<Content>, String>> {
     let text = |pointer: &str| {
         live.pointer(pointer)
             .and_then(Value::as_str)
@@ -340,13 +448,22 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
     };
     let served = site.kinds();
     let (kinds, namespace): (Vec<_>, _) = if text("/kind") == "Namespace" {
+        if let Some(broken) = served.broken().first() {
+            let why = format!("the server of {} does not answer", broken.group);
+            return Ok(Err(why));
+        }
         let kinds = served
             .iter()
             .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"));
         (kinds.cloned().collect(), Some(text("/metadata/name")))
     } else {
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        (served.preferred(group, kind).into_iter().collect(), None)
+        match served.preferred(group, kind) {
+            Some(kind) => (vec![kind], None),
+            // Nobody ever could write one.
+            None if !was_established(live) => return Ok(Ok(Vec::new())),
+            None => return Ok(Err(format!("no version of {kind} is served"))),
+        }
     };
     let mut seen_kinds = HashSet::new();
     let kinds = kinds
@@ -360,8 +477,12 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
                 .list(&kind, namespace, &Selector::default())
                 .await;
             match listed {
-                Ok(listed) => Ok((kind, listed.objects)),
-                Err(error) if is_missing(&error) => Ok((kind, Vec::new())),
+                Ok(listed) => Ok((kind, Ok(listed.objects))),
+                Err(error) if is_missing(&error) => Ok((kind, Ok(Vec::new()))),
+                Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {
+                    let why = format!("you may not list {}", kind.plural);
+                    Ok((kind, Err(why)))
+                }
                 Err(error) => Err(Error::from(error)),
             }
         }
@@ -370,6 +491,10 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
     let lists: Vec<_> = each(lists).try_collect().await?;
     let mut contents = Vec::new();
     for (kind, objects) in lists {
+        let objects = match objects {
+            Ok(objects) => objects,
+            Err(why) => return Ok(Err(why)),
+        };
         for object in objects {
             let at = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
             let id = id_of(
@@ -380,7 +505,14 @@ async fn contents_of(site: &Site, seen: &Observation, id: &ResourceId) -> Result
             contents.push(Content::of(id, &object));
         }
     }
-    Ok(contents)
+    Ok(Ok(contents))
+}
+
+/// Whether a definition was ever established.
+fn was_established(live: &Value) -> bool {
+    let conditions = live["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True")
 }
 
 /// Asks the server whether it would take each change of a plan; what it would refuse is an error,

@@ -3,7 +3,7 @@
 //! every removal; everything is said in the result.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -17,20 +17,24 @@ use tokio::time::{Instant, sleep_until};
 use weft_domain::{
     inventory::{Confirmed, Member, PART_OF_LABEL},
     ownership,
-    plan::{Action, ORIGIN, Plan, Step, Until, Wait, outgoing},
+    plan::{
+        Action, ORIGIN, Outlives, Plan, RETAINED_BY, Step, Until, Wait, not_ours, outgoing,
+        outlives,
+    },
     readiness::{Readiness, readiness},
-    resource::{Cleanup, Patch, Resource, ResourceId, ResourceSet},
+    resource::{ANNOTATIONS, Cleanup, Patch, Resource, ResourceId, ResourceSet},
 };
 
 use super::{
     AT_ONCE,
     follow::follow_one,
-    ready::{Known, judge},
+    observe::contents_of,
+    ready::{DEFINITION, Known, judge},
     site::{Lease, Site, is_missing},
 };
 use crate::{
     api::design::DeployResult,
-    cluster::{Conflict, Delete, Deletion, KindRef, Problem, Reply, Write},
+    cluster::{Conflict, Delete, Deletion, KindRef, ObjectError, Problem, Reply, Write},
     error::{Code, Error, Result},
     service::operation::Handle,
 };
@@ -67,6 +71,8 @@ pub(super) struct Performed {
 enum Done {
     /// It is done; the object, where there is one afterwards, with what the server said of it.
     Live(Option<Value>, Vec<String>),
+    /// It is written, and its end was not waited for: why.
+    Left(Option<Value>, String),
     /// It wasn't begun, because of that.
     NotReached(String),
     /// It was tried in vain.
@@ -77,6 +83,7 @@ enum Done {
 struct Work<'a> {
     site: &'a Site,
     set: &'a ResourceSet,
+    plan: &'a Plan,
     run: &'a Run<'a>,
     /// Why nothing is begun any more.
     stopped: OnceLock<String>,
@@ -96,12 +103,17 @@ pub(super) async fn perform(
     run: &Run<'_>,
 ) -> Result<Performed> {
     // Before the first write: a crash leaves an inventory that is too long, never one too short.
-    let grown = site.inventory().grow(plan.members().cloned());
+    let mut grown = site.inventory().grow(plan.members().cloned());
+    if set.is_empty() {
+        // From now on it isn't what its newest revision says.
+        grown = grown.with_revision(0, None);
+    }
     site.keep(grown).await?;
     run.handle.step(format!("writing to {}", site.shown()));
     let work = Work {
         site,
         set,
+        plan,
         run,
         stopped: OnceLock::new(),
         trouble: Mutex::default(),
@@ -117,7 +129,7 @@ pub(super) async fn perform(
         ..Performed::default()
     };
     performed.confirmed.gone.clone_from(&plan.gone);
-    let mut broken: HashSet<&ResourceId> = HashSet::new();
+    let mut broken: Broken<'_> = HashMap::new();
     let (total, mut finished) = (plan.steps.len() as u64, 0);
     for (_, steps) in plan.levels() {
         let is_blocked = !broken.is_empty();
@@ -142,15 +154,20 @@ pub(super) async fn perform(
                     }
                     confirm(step, live.as_ref(), &mut performed.confirmed);
                 }
+                Done::Left(live, why) => {
+                    resource.reason = why;
+                    confirm(step, live.as_ref(), &mut performed.confirmed);
+                    broken.insert(&step.id, "was not waited for");
+                }
                 Done::NotReached(why) => {
                     resource.action = Action::Skipped;
                     resource.reason = format!("not reached: {why}");
-                    broken.insert(&step.id);
+                    broken.insert(&step.id, "was not reached");
                 }
                 Done::Failed(error) => {
                     resource.action = Action::Failed;
                     resource.reason = describe(&error);
-                    broken.insert(&step.id);
+                    broken.insert(&step.id, how_it_failed(error.code()));
                     if error.code() == Code::ClusterUnreachable && !work.site.answers().await {
                         work.stop(&describe(&error));
                     }
@@ -164,13 +181,25 @@ pub(super) async fn perform(
     let trouble = std::mem::take(&mut *work.trouble());
     result.failures.extend(trouble.into_iter().map(Into::into));
     if !broken.is_empty() && run.handle.check().is_err() {
-        let left = plan.steps.iter().filter(|step| broken.contains(&step.id));
+        let left = plan.steps.iter();
+        let left = left.filter(|step| broken.contains_key(&step.id));
         let message = format!("interrupted: {} of {total} objects are left", left.count());
         let error = Error::new(Code::Interrupted, message).at(site.place(None));
         let error = error.hint("type the same command again: it goes on from here");
         result.failures.push(error.into());
     }
     Ok(performed)
+}
+
+/// What is not as it should be, and how that came.
+type Broken<'a> = HashMap<&'a ResourceId, &'static str>;
+
+fn how_it_failed(code: Code) -> &'static str {
+    match code {
+        Code::NotReady => "was not ready in time",
+        Code::NotGone => "was not gone in time",
+        _ => "has failed",
+    }
 }
 
 /// An error with everything that caused it, in one line.
@@ -217,17 +246,19 @@ impl<'a> Work<'a> {
     fn level<'s>(
         &'s self,
         steps: &'s [Step],
-        broken: &HashSet<&ResourceId>,
+        broken: &Broken<'_>,
         is_blocked: bool,
     ) -> impl futures::Stream<Item = (&'s Step, Done)> + use<'a, 's> {
         let mut groups: BTreeMap<&[Wait], Vec<&Step>> = BTreeMap::new();
         let mut ready = Vec::new();
         for step in steps {
-            let missing = step.waits.iter().find(|wait| broken.contains(&wait.on));
+            let missing = step.waits.iter().find_map(|wait| {
+                let how = broken.get(&wait.on)?;
+                Some(format!("{} {how}", wait.on))
+            });
             if !writes(step) && !self.runs(step) {
                 ready.push((step, Done::Live(None, Vec::new())));
-            } else if let Some(missing) = missing {
-                let why = format!("{} is missing", missing.on);
+            } else if let Some(why) = missing {
                 ready.push((step, Done::NotReached(why)));
             } else if is_blocked && step.index.is_none() {
                 let why = "something before it failed, and then nothing is removed";
@@ -285,7 +316,7 @@ impl<'a> Work<'a> {
         let resources = steps.iter().filter_map(|step| self.set.get(step.index?));
         for resource in resources {
             let (api_version, kind) = (&resource.api_version, &resource.kind);
-            if self.site.kind(api_version, kind).is_none() {
+            if self.site.exactly(api_version, kind).is_none() {
                 let deadline = self.run.deadline;
                 let refreshed = self.site.refresh(api_version, kind, deadline).await;
                 if let Err(error) = refreshed {
@@ -335,7 +366,7 @@ impl<'a> Work<'a> {
             return Done::NotReached(why);
         }
         match self.one(step).await {
-            Ok((live, warnings)) => Done::Live(live, warnings),
+            Ok(done) => done,
             Err(error) if error.code() == Code::Interrupted => {
                 Done::NotReached("interrupted".to_owned())
             }
@@ -343,47 +374,52 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Performs one step; returns the live object where there is one afterwards.
-    async fn one(&self, step: &Step) -> Result<(Option<Value>, Vec<String>)> {
+    /// Performs one step.
+    async fn one(&self, step: &Step) -> Result<Done> {
         let site = self.site;
         let Some(resource) = step.index.and_then(|index| self.set.get(index)) else {
             let member = site.parent.as_ref().and_then(|parent| parent.get(&step.id));
             let member = member.ok_or_else(|| Error::internal("a leftover that is no member"))?;
             if let Some(kind) = site.kind(&member.api_version(), &member.kind) {
                 if step.action == Action::Pruned {
-                    self.remove(&kind, member.namespace.as_deref(), &member.name, step)
-                        .await?;
+                    self.empty(&kind, member).await?;
+                    self.remove(&kind, member, step).await?;
                 } else {
-                    release(site, &kind, member).await?;
+                    release(site, &kind, member, step).await?;
                 }
             }
-            return Ok((None, Vec::new()));
+            return Ok(Done::Live(None, Vec::new()));
         };
-        let kind = site.kind(&resource.api_version, &resource.kind);
+        let kind = site.exactly(&resource.api_version, &resource.kind);
         let kind = kind.ok_or_else(|| {
-            let message = format!("{} is not served", resource.kind);
+            let message = format!("no {} {} is served", resource.api_version, resource.kind);
             Error::new(Code::UnknownKind, message)
         })?;
         let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
         let (mut live, mut warnings) = (None, Vec::new());
         if writes(step) {
-            if step.action == Action::Replaced {
-                self.remove(&kind, namespace, name, step).await?;
+            if let (Action::Replaced, Some(member)) = (step.action, &step.member) {
+                self.remove(&kind, member, step).await?;
             }
-            if step.action == Action::Adopted && !step.migrate.is_empty() {
+            if step.action == Action::Adopted && (step.retained || !step.migrate.is_empty()) {
                 migrate(site, &kind, resource, step).await?;
             }
             let reply = write(site, &kind, resource, step).await?;
-            if step.action == Action::Created && !reply.created {
+            let is_new = matches!(step.action, Action::Created | Action::Replaced);
+            if is_new && !reply.created {
                 taken(site, &kind, resource, &reply).await?;
             }
             (live, warnings) = (Some(reply.object), reply.warnings);
         }
         if resource.policies.phase.is_some() {
             let id = &step.id;
-            let ended = self
-                .reached(id, &kind, namespace, name, Until::Ready, None)
-                .await?;
+            let ended = self.reached(id, &kind, namespace, name, Until::Ready, None);
+            let ended = match ended.await {
+                Err(error) if error.code() == Code::Interrupted && live.is_some() => {
+                    return Ok(Done::Left(live, "interrupted while it ran".to_owned()));
+                }
+                ended => ended?,
+            };
             if resource.policies.cleanup == Cleanup::OnSuccess && ended.is_some() {
                 let uid = ended
                     .as_ref()
@@ -399,7 +435,7 @@ impl<'a> Work<'a> {
             }
             live = ended;
         }
-        Ok((live, warnings))
+        Ok(Done::Live(live, warnings))
     }
 
     /// Waits for a state of another resource.
@@ -496,15 +532,32 @@ impl<'a> Work<'a> {
         Err(Error::new(code, message).at(self.site.place(Some(id.as_str()))))
     }
 
+    /// Refuses to delete a namespace or a definition in which somebody has begun to live since the
+    /// plan was made.
+    async fn empty(&self, kind: &KindRef, member: &Member) -> Result<()> {
+        if !matches!(&*member.kind, "Namespace" | DEFINITION) {
+            return Ok(());
+        }
+        let live = match self.site.objects.get(kind, None, &member.name).await {
+            Ok(reply) => reply.object,
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let why = match contents_of(self.site, &live).await? {
+            Ok(contents) => match self.plan.foreign_in(&contents) {
+                None => return Ok(()),
+                Some(foreign) => format!("it holds {foreign}, not ours to delete"),
+            },
+            Err(why) => format!("what it holds cannot be told: {why}"),
+        };
+        let message = format!("cannot delete {}: {why}", member.id());
+        Err(Error::new(Code::NotOurs, message).hint("run the command again: it looks anew"))
+    }
+
     /// Deletes an object, and waits for its end.
-    async fn remove(
-        &self,
-        kind: &KindRef,
-        namespace: Option<&str>,
-        name: &str,
-        step: &Step,
-    ) -> Result<()> {
+    async fn remove(&self, kind: &KindRef, member: &Member, step: &Step) -> Result<()> {
         let site = self.site;
+        let (namespace, name) = (member.namespace.as_deref(), member.name.as_str());
         let bound = step.precondition.clone().unwrap_or_default();
         let mut delete = Delete {
             uid: bound.uid.clone(),
@@ -517,38 +570,50 @@ impl<'a> Work<'a> {
                 Ok(Deletion::Pending(_)) => break,
                 Err(error) => error,
             };
-            let is_stale = matches!(
-                &*error.problem,
-                Problem::Conflict {
-                    conflict: Conflict::Stale,
-                    ..
-                }
-            );
             if is_missing(&error) {
                 return Ok(());
             }
-            if !is_stale || Instant::now() >= self.run.deadline {
+            if !is_stale(&error) || Instant::now() >= self.run.deadline {
                 return Err(error.into());
             }
-            // Its status has changed since it was looked at. The label must still be ours.
+            // Somebody has changed it since it was looked at, most often its status.
             tokio::time::sleep(PAUSE).await;
             let live = match site.objects.get(kind, namespace, name).await {
                 Ok(reply) => reply.object,
                 Err(error) if is_missing(&error) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
-            let ours = live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str();
-            if !ours || (bound.uid.is_some() && text("/metadata/uid") != bound.uid.as_deref()) {
-                return Err(error.into());
+            let seen = Member {
+                uid: bound.uid.clone(),
+                ..member.clone()
+            };
+            let mut kept = not_ours(&seen, &live, &site.id, &site.manager);
+            if step.action == Action::Pruned {
+                let outlives = outlives(&seen, &live).map(|outlives| outlives.reason().to_owned());
+                kept = kept.or(outlives);
             }
-            delete.resource_version = text("/metadata/resourceVersion").map(str::to_owned);
+            if let Some(why) = kept {
+                let message = format!("cannot delete {}: it has changed, {why}", step.id);
+                return Err(
+                    Error::new(Code::NotOurs, message).hint("run the command again: it looks anew")
+                );
+            }
+            let version = live.pointer("/metadata/resourceVersion");
+            delete.resource_version = version.and_then(Value::as_str).map(str::to_owned);
         }
         let uid = bound.uid.as_deref();
         self.reached(&step.id, kind, namespace, name, Until::Gone, uid)
             .await
             .map(|_| ())
     }
+}
+
+/// Whether an object isn't any more what it was when it was looked at.
+fn is_stale(error: &ObjectError) -> bool {
+    let Problem::Conflict { conflict, .. } = &*error.problem else {
+        return false;
+    };
+    *conflict == Conflict::Stale
 }
 
 /// Refuses an object that somebody else made after we looked: a happy 200 is no adoption. Our fields
@@ -569,14 +634,17 @@ async fn taken(site: &Site, kind: &KindRef, resource: &Resource, reply: &Reply) 
     }
     let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
     let write = site.write();
-    site.objects
-        .apply(kind, namespace, name, &nothing, &write)
-        .await?;
+    let given_back = site.objects.apply(kind, namespace, name, &nothing, &write);
+    let given_back = given_back.await;
     let by = before.map_or_else(|| "somebody".to_owned(), |owner| owner.manager);
     let message = format!(
         "cannot create {}: {by} has made it in the meantime",
         resource.id
     );
+    if let Err(error) = given_back {
+        let message = format!("{message}, and what was written to it cannot be taken back");
+        return Err(Error::new(Code::NotOurs, message).because_of(&error));
+    }
     Err(Error::new(Code::NotOurs, message))
 }
 
@@ -601,25 +669,13 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
             object["metadata"]["resourceVersion"] = version.as_str().into();
         }
     }
-    let exists = bound.is_some();
-    let replaced = match resource.policies.patch {
-        Patch::Merge if exists => Some(
-            site.objects
-                .merge_patch(kind, namespace, name, &object, &write)
-                .await?,
-        ),
-        Patch::Replace if exists => {
-            if let Some(version) = bound.and_then(|bound| bound.resource_version.as_ref()) {
-                object["metadata"]["resourceVersion"] = version.as_str().into();
-            }
-            Some(
-                site.objects
-                    .replace(kind, namespace, name, &object, &write)
-                    .await?,
-            )
-        }
-        Patch::Apply | Patch::Merge | Patch::Replace => None,
-    };
+    let patch = resource.policies.patch;
+    let mut replaced = None;
+    if bound.is_some() && patch != Patch::Apply {
+        let version = bound.and_then(|bound| bound.resource_version.clone());
+        object["metadata"]["resourceVersion"] = version.into();
+        replaced = Some(overwrite(site, kind, resource, step, &mut object, &write).await?);
+    }
     // The apply makes what was merged or replaced seen to be ours.
     if let Some(written) = replaced
         && object["metadata"].get("resourceVersion").is_some()
@@ -631,10 +687,57 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
     Ok(applied.await?)
 }
 
+/// Merges into an object, or writes it as a whole, as it was looked at. One that has changed since is
+/// looked at again: it must still be ours.
+async fn overwrite(
+    site: &Site,
+    kind: &KindRef,
+    resource: &Resource,
+    step: &Step,
+    object: &mut Value,
+    write: &Write,
+) -> Result<Reply> {
+    const TRIES: usize = 10;
+    let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let objects = &site.objects;
+        let written = match resource.policies.patch {
+            Patch::Merge => {
+                objects
+                    .merge_patch(kind, namespace, name, object, write)
+                    .await
+            }
+            Patch::Apply | Patch::Replace => {
+                objects.replace(kind, namespace, name, object, write).await
+            }
+        };
+        let error = match written {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        if !is_stale(&error) || step.action != Action::Configured || tries == TRIES {
+            return Err(error.into());
+        }
+        tokio::time::sleep(PAUSE).await;
+        let live = site.objects.get(kind, namespace, name).await?.object;
+        let member = step.member.clone();
+        let member = member.ok_or_else(|| Error::internal("what is written is no member"))?;
+        if let Some(why) = not_ours(&member, &live, &site.id, &site.manager) {
+            let message = format!("cannot write {}: it has changed, {why}", step.id);
+            return Err(
+                Error::new(Code::NotOurs, message).hint("run the command again: it looks anew")
+            );
+        }
+        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+    }
+}
+
 /// Gives the fields of client-side tools to our own entry, so that later removals work.
 async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<()> {
     let namespace = resource.namespace.as_deref();
-    managed(site, kind, namespace, &resource.name, |entries| {
+    managed(site, kind, namespace, &resource.name, |_, entries| {
         let mut fields = Value::Object(Map::new());
         let mut kept = Vec::new();
         for entry in entries {
@@ -663,7 +766,11 @@ async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) 
             "manager": site.manager, "operation": "Apply", "apiVersion": resource.api_version,
             "fieldsType": "FieldsV1", "fieldsV1": fields,
         }));
-        (kept, Vec::new())
+        Some(Rewrite {
+            entries: kept,
+            removed: vec![annotation(RETAINED_BY)],
+            added: Vec::new(),
+        })
     })
     .await
 }
@@ -683,16 +790,50 @@ fn join(into: &mut Value, from: &Value, depth: usize) {
     }
 }
 
-/// Lets go of an object: our label, our annotation and our entry go, all else stays.
-async fn release(site: &Site, kind: &KindRef, member: &Member) -> Result<()> {
+/// Lets go of an object: our label, our annotation and our entry go, all else stays. One that isn't the
+/// object that was looked at, or isn't ours any more, is left alone.
+async fn release(site: &Site, kind: &KindRef, member: &Member, step: &Step) -> Result<()> {
     let namespace = member.namespace.as_deref();
-    let done = managed(site, kind, namespace, &member.name, |entries| {
-        let kept = entries
-            .iter()
-            .filter(|entry| entry["manager"] != site.manager.as_str());
-        let label = format!("/metadata/labels/{}", escape(PART_OF_LABEL));
-        let origin = format!("/metadata/annotations/{}", escape(ORIGIN));
-        (kept.cloned().collect(), vec![label, origin])
+    let uid = step.precondition.as_ref().and_then(|seen| seen.uid.clone());
+    let is_ours = |live: &Value| {
+        let is_it = uid.is_none() || live["metadata"]["uid"].as_str() == uid.as_deref();
+        is_it && live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str()
+    };
+    let done = managed(site, kind, namespace, &member.name, |live, entries| {
+        if !is_ours(live) {
+            return None;
+        }
+        let mut removed = vec![
+            format!("/metadata/labels/{}", escape(PART_OF_LABEL)),
+            annotation(ORIGIN),
+        ];
+        if outlives(member, live) == Some(Outlives::Adopted) {
+            // It had none of our policies before.
+            let ours = ownership::applied(live, &site.manager);
+            let ours = ours.and_then(|ours| ours.fields.field("metadata")?.field("annotations"));
+            let keys = ANNOTATIONS.iter().map(|(key, ..)| *key);
+            let keys = keys.filter(|key| ours.is_some_and(|ours| ours.field(key).is_some()));
+            removed.extend(keys.map(annotation));
+        }
+        // A chosen manager may be that of another tool, whose updates are its own.
+        let is_own = |entry: &&Value| {
+            entry["manager"] == site.manager.as_str()
+                && (entry["operation"] == "Apply" || site.manager == site.id.field_manager())
+        };
+        let kept = entries.iter().filter(|entry| !is_own(entry));
+        let mut added = Vec::new();
+        if step.retained {
+            let by = site.id.as_str();
+            if !live["metadata"]["annotations"].is_object() {
+                added.push(("/metadata/annotations".to_owned(), json!({})));
+            }
+            added.push((annotation(RETAINED_BY), by.into()));
+        }
+        Some(Rewrite {
+            entries: kept.cloned().collect(),
+            removed,
+            added,
+        })
     })
     .await;
     match done {
@@ -701,18 +842,32 @@ async fn release(site: &Site, kind: &KindRef, member: &Member) -> Result<()> {
     }
 }
 
+fn annotation(key: &str) -> String {
+    format!("/metadata/annotations/{}", escape(key))
+}
+
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Rewrites the entries of an object's managers, and removes some of its keys, in one patch that
-/// holds only for what was read.
+/// What becomes of an object's metadata; the keys are JSON pointers.
+struct Rewrite {
+    /// The entries of its managers.
+    entries: Vec<Value>,
+    /// What goes, where it is there.
+    removed: Vec<String>,
+    /// What is set.
+    added: Vec<(String, Value)>,
+}
+
+/// Rewrites the entries of an object's managers, and some of its metadata, in one patch that holds
+/// only for what was read; `change` may find that there is nothing to do.
 async fn managed(
     site: &Site,
     kind: &KindRef,
     namespace: Option<&str>,
     name: &str,
-    change: impl Fn(&[Value]) -> (Vec<Value>, Vec<String>),
+    change: impl Fn(&Value, &[Value]) -> Option<Rewrite>,
 ) -> Result<()> {
     const TRIES: usize = 10;
     let mut tries = 0;
@@ -723,13 +878,23 @@ async fn managed(
         let entries = live
             .pointer("/metadata/managedFields")
             .and_then(Value::as_array);
-        let (entries, removed) = change(entries.unwrap_or(&none));
+        let Some(rewrite) = change(&live, entries.unwrap_or(&none)) else {
+            return Ok(());
+        };
+        let Rewrite {
+            entries,
+            removed,
+            added,
+        } = rewrite;
         let mut operations = vec![json!({
             "op": "test", "path": "/metadata/resourceVersion",
             "value": live["metadata"]["resourceVersion"],
         })];
         for path in removed.iter().filter(|path| live.pointer(path).is_some()) {
             operations.push(json!({ "op": "remove", "path": path }));
+        }
+        for (path, value) in added {
+            operations.push(json!({ "op": "add", "path": path, "value": value }));
         }
         // An empty list would make the server write an entry of its own for everything.
         let entries = if entries.is_empty() {

@@ -2,7 +2,7 @@
 //! blocker with its last event and the trouble of its pods.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     time::Duration,
 };
@@ -109,7 +109,7 @@ impl Known {
     }
 }
 
-const DEFINITION: &str = "CustomResourceDefinition";
+pub(super) const DEFINITION: &str = "CustomResourceDefinition";
 
 async fn definition_of(site: &Site, api_version: &str, kind: &str) -> Option<Value> {
     let kind = site.kind(api_version, kind)?;
@@ -146,6 +146,14 @@ pub(super) fn related<'k>(site: &Site, known: &'k Known, live: &Value) -> Relate
         discoverable: discoverable(site, live),
         ..known.of(live)
     }
+}
+
+/// Objects that are waited for: those of these names.
+#[derive(Clone)]
+struct Followed {
+    kind: KindRef,
+    namespace: Option<String>,
+    names: Vec<String>,
 }
 
 /// The states of the resources that a result shows.
@@ -231,7 +239,7 @@ impl<'a> States<'a> {
     }
 
     /// Follows what is not ready yet.
-    fn follow(&self) -> BoxStream<'static, Result<(KindRef, Vec<String>, Seen)>> {
+    fn follow(&self) -> BoxStream<'static, Result<(Followed, Seen)>> {
         let mut groups: BTreeMap<(&str, &str, Option<&str>), Vec<String>> = BTreeMap::new();
         for (id, _) in self.waiting() {
             if let Some(resource) = self.set.by_id(id) {
@@ -247,31 +255,32 @@ impl<'a> States<'a> {
             };
             let selector = Selector::labels(format!("{PART_OF_LABEL}={}", self.site.id.as_str()));
             let seen = follow(self.site, &kind, namespace, selector);
-            let seen = seen.map(move |seen| Ok(((*kind).clone(), names.clone(), seen?)));
+            let of = Followed {
+                kind: (*kind).clone(),
+                namespace: namespace.map(str::to_owned),
+                names,
+            };
+            let seen = seen.map(move |seen| Ok((of.clone(), seen?)));
             followed.push(seen.boxed());
         }
         stream::select_all(followed).boxed()
     }
 
-    /// Notes what was seen of objects that are followed; `names` are those that are waited for.
-    fn take(&mut self, kind: &KindRef, names: &[String], seen: Seen) {
+    /// Notes what was seen of objects that are followed.
+    fn take(&mut self, of: &Followed, seen: Seen) {
         let id = |live: &Value| {
             let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
             let name = text("/metadata/name").unwrap_or_default();
-            id_of(kind, text("/metadata/namespace"), name)
+            id_of(&of.kind, text("/metadata/namespace"), name)
         };
         match seen {
             Seen::All(all) => {
-                let namespace =
-                    |live: &Value| live["metadata"]["namespace"].as_str().map(str::to_owned);
-                let within = all.first().and_then(namespace);
-                for name in names {
-                    if !all
-                        .iter()
-                        .any(|live| live["metadata"]["name"] == name.as_str())
-                    {
-                        self.see(&id_of(kind, within.as_deref(), name), None);
-                    }
+                let there = all
+                    .iter()
+                    .filter_map(|live| live["metadata"]["name"].as_str());
+                let there: HashSet<&str> = there.collect();
+                for name in of.names.iter().filter(|name| !there.contains(&***name)) {
+                    self.see(&id_of(&of.kind, of.namespace.as_deref(), name), None);
                 }
                 for live in &all {
                     self.see(&id(live), Some(live));
@@ -283,28 +292,48 @@ impl<'a> States<'a> {
     }
 }
 
-/// Whether the API server lists the kind of a definition.
-fn discoverable(site: &Site, live: &Value) -> Option<bool> {
-    let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str);
-    (text("/kind") == Some(DEFINITION)).then_some(())?;
+/// The kind that a definition defines, and the versions that it serves it in.
+fn defined(definition: &Value) -> Option<(Vec<String>, &str)> {
+    let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str);
     let (group, kind) = (text("/spec/group")?, text("/spec/names/kind")?);
-    Some(site.kinds().preferred(group, kind).is_some())
+    let versions = definition.pointer("/spec/versions")?.as_array()?.iter();
+    let served = versions.filter(|version| version["served"] == true);
+    let names = served.filter_map(|version| version["name"].as_str());
+    let versions = names.map(|name| format!("{group}/{name}")).collect();
+    Some((versions, kind))
+}
+
+/// Whether a set brings the definition of a kind, or the server of its group.
+pub(super) fn is_brought(set: &ResourceSet, (api_version, kind): (&str, &str)) -> bool {
+    let (group, _) = split_api_version(api_version);
+    set.iter().any(|resource| match &*resource.kind {
+        DEFINITION => defined(&resource.object).is_some_and(|(versions, defined)| {
+            defined == kind && versions.iter().any(|version| version == api_version)
+        }),
+        "APIService" => resource.object["spec"]["group"] == group,
+        _ => false,
+    })
+}
+
+/// Whether the API server lists the kind of a definition in all its versions.
+fn discoverable(site: &Site, live: &Value) -> Option<bool> {
+    (live.pointer("/kind")? == DEFINITION).then_some(())?;
+    let (versions, kind) = defined(live)?;
+    let mut versions = versions.iter();
+    Some(versions.all(|version| site.exactly(version, kind).is_some()))
 }
 
 /// Reads again what is served, if the set has definitions that were not yet served when it was read
 /// last.
 async fn discover(site: &Site, set: &ResourceSet, until: Instant) {
     for definition in set.iter().filter(|resource| resource.kind == DEFINITION) {
-        let text = |pointer: &str| definition.object.pointer(pointer).and_then(Value::as_str);
-        let (Some(group), Some(kind)) = (text("/spec/group"), text("/spec/names/kind")) else {
+        let Some((versions, kind)) = defined(&definition.object) else {
             continue;
         };
-        let versions = definition.object["spec"]["versions"].as_array();
-        let mut versions = versions.into_iter().flatten();
-        let served = versions.find(|version| version["served"] == true);
-        let version = served.and_then(|version| version["name"].as_str());
-        if let (Some(version), None) = (version, site.kinds().preferred(group, kind)) {
-            let version = format!("{group}/{version}");
+        for version in versions {
+            if site.exactly(&version, kind).is_some() {
+                continue;
+            }
             if let Err(error) = site.refresh(&version, kind, until).await {
                 tracing::debug!(%error, "what is served was not read again");
             }
@@ -325,6 +354,9 @@ pub(super) async fn look(
     states.mark(result);
     Ok(())
 }
+
+/// How long something that had failed before a run may take to recover by it.
+const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Waits until everything is ready; what has failed for good ends the wait at once. What isn't ready
 /// in the end is among the failures and the blockers of the result.
@@ -347,34 +379,59 @@ pub(super) async fn wait(
             .and_then(|resource| resource.policies.deadline);
         own.map_or(run.deadline, |own| begun + own)
     };
+    // What had failed before the run may recover by what the run has written; a job can't.
+    let recovered = begun + RECOVERY;
+    let written = |action: Action| !matches!(action, Action::Unchanged | Action::Skipped);
+    let has_written = result.resources.iter().any(|shown| written(shown.action));
+    let may_recover = result
+        .resources
+        .iter()
+        .filter(|shown| has_written && !written(shown.action) && shown.kind != "Job");
+    let may_recover: HashSet<ResourceId> = may_recover
+        .map(|shown| ResourceId::from(shown.id.clone()))
+        .collect();
     let mut seen = states.follow();
     let mut is_followed = true;
     let mut tick = interval(TELL);
+    let mut told = String::new();
     loop {
         let waiting = states.waiting();
         let Some((first, state)) = waiting.first() else {
             states.mark(result);
             return Ok(());
         };
-        let failed = waiting.iter().any(|(_, state)| state.is_failed());
-        let end = waiting.iter().map(|(id, _)| deadline(id)).min();
-        let end = end.unwrap_or(run.deadline);
-        if failed || Instant::now() >= end {
+        let now = Instant::now();
+        let has_failed = |(id, state): &(&ResourceId, &Readiness)| {
+            state.is_failed() && (now >= recovered || !may_recover.contains(*id))
+        };
+        let failed = waiting.iter().any(has_failed);
+        // One that is late keeps nobody from becoming ready in time.
+        let ends = waiting.iter().map(|(id, _)| deadline(id));
+        let end = ends.filter(|end| *end > now).min();
+        let Some(end) = end.filter(|_| !failed) else {
             states.mark(result);
             return blockers(&states, failed, begun, result).await;
-        }
+        };
+        let end = if now < recovered && waiting.iter().any(|(_, state)| state.is_failed()) {
+            end.min(recovered)
+        } else {
+            end
+        };
         let reason = state.reason().unwrap_or_default();
         let now = format!("waiting for {first}: {reason} ({} left)", waiting.len());
         tokio::select! {
             next = seen.next(), if is_followed => match next {
                 Some(next) => {
-                    let (kind, names, next) = next?;
-                    states.take(&kind, &names, next);
+                    let (of, next) = next?;
+                    states.take(&of, next);
                 }
                 // Nothing of what is waited for is served.
                 None => is_followed = false,
             },
-            _ = tick.tick() => run.handle.step(now),
+            _ = tick.tick() => if now != told {
+                run.handle.step(now.clone());
+                told = now;
+            },
             () = sleep_until(end) => {}
             () = run.handle.cancelled() => {
                 states.mark(result);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -12,14 +12,18 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use weft_domain::{
-    inventory::{Claim, MicroTime, Parent, ParentError, SetId, Sighting, Standing, parent_name},
+    inventory::{
+        Claim, ID_LABEL, MicroTime, Parent, ParentError, SetId, Sighting, Standing, parent_name,
+        parent_name_away,
+    },
     resource::{ResourceId, ResourceSet, split_api_version},
 };
 
 use crate::{
     api::deploy::{DeployDesign, Mode, Target},
     cluster::{
-        Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Problem, Retry, Write,
+        Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Permission, Problem,
+        Retry, Selector, Write,
     },
     error::{Code, Error, Result},
     service::{Services, operation::Handle},
@@ -191,16 +195,12 @@ impl Site {
         kinds.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the cluster serves the kind of an id.
-    pub(super) fn serves(&self, id: &str) -> bool {
-        let mut parts = id.split('/');
-        let first = parts.next().unwrap_or_default();
-        let second = parts.next().unwrap_or_default();
-        let kinds = self.kinds();
-        kinds.preferred("", first).is_some() || kinds.preferred(first, second).is_some()
+    /// The kind of an object, in the version that it is written in.
+    pub(super) fn exactly(&self, api_version: &str, kind: &str) -> Option<Arc<KindRef>> {
+        self.kinds().find(api_version, kind)
     }
 
-    /// The kind of an object.
+    /// The kind of an object to look at or to delete, in another version where its own isn't served.
     pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<Arc<KindRef>> {
         let kinds = self.kinds();
         kinds.find(api_version, kind).or_else(|| {
@@ -237,24 +237,17 @@ impl Site {
         Write::by(self.manager.clone())
     }
 
-    /// Looks for the inventory: where it should be, then where the set's own namespace made it go.
+    /// Looks for the inventory: in the set's own namespace, then where it is kept away from it.
     pub(super) async fn find(&mut self) -> Result<()> {
         let secrets = self.own("v1", "Secret")?;
         self.parent = None;
-        let mut places = vec![self.namespace.clone()];
-        let other = self.inventory_namespace.clone();
-        places.push(other.unwrap_or_else(|| "default".to_owned()));
-        places.dedup();
-        for namespace in places {
-            let found = self
-                .objects
-                .get(&secrets, Some(&namespace), &self.parent_name)
-                .await;
+        for (namespace, name) in [self.home(), self.away()] {
+            let found = self.objects.get(&secrets, Some(&namespace), &name).await;
             match found {
                 Ok(reply) => {
                     let parent = Parent::parse(&reply.object)
-                        .map_err(|error| self.foreign(&namespace, &error))?;
-                    self.keep_at(&namespace);
+                        .map_err(|error| self.foreign(&namespace, &name, &error))?;
+                    self.keep_at(namespace, name);
                     self.manager = parent.field_manager();
                     self.parent = Some(parent);
                     return Ok(());
@@ -264,21 +257,57 @@ impl Site {
                 Err(error)
                     if namespace != self.namespace
                         && matches!(*error.problem, Problem::Forbidden { .. }) => {}
+                Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {
+                    let message = format!("not allowed to read the inventory of {:?}", self.design);
+                    return Err(Error::new(Code::NotAllowed, message)
+                        .because_of(&error)
+                        .at(self.place(Some(&format!("Secret/{namespace}/{name}"))))
+                        .hint(format!(
+                            "a set needs get, list, create, update, patch and delete of secrets and \
+                             of leases (coordination.k8s.io) in the namespace {namespace}"
+                        )));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
-    fn foreign(&self, namespace: &str, error: &ParentError) -> Error {
-        Error::new(Code::ForeignSet, "the inventory cannot be used")
-            .because_of(error)
-            .at(self.place(Some(&format!("Secret/{namespace}/{}", self.parent_name))))
+    /// The design of another set and where its inventory is, as far as one may look.
+    pub(super) async fn owner(&self, set: &str) -> Option<String> {
+        let secrets = self.own("v1", "Secret").ok()?;
+        let selector = Selector::labels(format!("{ID_LABEL}={set}"));
+        let found = self.objects.list(&secrets, None, &selector).await.ok()?;
+        let parent = Parent::parse(found.objects.first()?).ok()?;
+        Some(format!(
+            "the design {:?}, whose inventory is {}/{}",
+            parent.design(),
+            parent.namespace(),
+            parent.name()
+        ))
     }
 
-    fn keep_at(&mut self, namespace: &str) {
-        namespace.clone_into(&mut self.parent_namespace);
-        self.id = SetId::of_parent(&self.parent_name, namespace);
+    /// Namespace and name of an inventory in the set's own namespace.
+    fn home(&self) -> (String, String) {
+        (self.namespace.clone(), parent_name(&self.design))
+    }
+
+    /// Namespace and name of an inventory that is kept away from the set.
+    fn away(&self) -> (String, String) {
+        let namespace = self.inventory_namespace.as_deref().unwrap_or("default");
+        let name = parent_name_away(&self.design, &self.namespace);
+        (namespace.to_owned(), name)
+    }
+
+    fn foreign(&self, namespace: &str, name: &str, error: &ParentError) -> Error {
+        Error::new(Code::ForeignSet, "the inventory cannot be used")
+            .because_of(error)
+            .at(self.place(Some(&format!("Secret/{namespace}/{name}"))))
+    }
+
+    fn keep_at(&mut self, namespace: String, name: String) {
+        (self.parent_namespace, self.parent_name) = (namespace, name);
+        self.id = SetId::of_parent(&self.parent_name, &self.parent_namespace);
         if !self.chosen {
             self.manager = self.id.field_manager();
         }
@@ -294,15 +323,21 @@ impl Site {
     }
 
     /// Decides where the inventory of a new set goes: not into a namespace that the set brings.
-    pub(super) async fn settle(&mut self, set: &ResourceSet) -> Result<()> {
-        if self.parent.is_some() {
+    pub(super) fn settle(&mut self, set: &ResourceSet) -> Result<()> {
+        let brings = set.find("", "Namespace", None, &self.namespace).is_some();
+        if self.parent.is_some() || !brings {
             return Ok(());
         }
-        let brings = set.find("", "Namespace", None, &self.namespace).is_some();
-        if brings {
-            let other = self.inventory_namespace.clone();
-            self.keep_at(&other.unwrap_or_else(|| "default".to_owned()));
-            self.find().await?;
+        let (away, name) = self.away();
+        if away != self.namespace {
+            self.keep_at(away, name);
+        } else if self.inventory_namespace.is_some() {
+            let message = format!(
+                "the design brings the namespace {away:?}, which cannot hold its inventory"
+            );
+            return Err(Error::new(Code::Usage, message)
+                .at(self.place(None))
+                .hint("give --inventory-namespace one that is there already"));
         }
         Ok(())
     }
@@ -344,10 +379,17 @@ impl Site {
                 .await
         };
         let reply = match reply {
-            // An earlier attempt of ours may have made it: the lease keeps others away.
+            // An earlier attempt of ours may have made it.
             Err(error) if is_unclear(&error) => {
                 let live = self.objects.get(&secrets, Some(&namespace), &name).await?;
-                Parent::parse(&live.object).map_err(|error| self.foreign(&namespace, &error))?;
+                let found = Parent::parse(&live.object)
+                    .map_err(|error| self.foreign(&namespace, &name, &error))?;
+                let before = self.parent.as_ref();
+                if !found.says_what(&next) && !before.is_some_and(|before| found.says_what(before))
+                {
+                    let message = "another run has changed the inventory of the set";
+                    return Err(Error::new(Code::SetLocked, message).at(self.place(None)));
+                }
                 let mut secret = secret;
                 secret["metadata"]["resourceVersion"] =
                     live.object["metadata"]["resourceVersion"].clone();
@@ -362,7 +404,15 @@ impl Site {
     }
 
     /// Claims the set for this run.
-    pub(super) async fn claim(&self, services: &Services, handle: &Handle) -> Result<Lease> {
+    ///
+    /// # Errors
+    /// When another run keeps it for too long, which is the deadline at the latest.
+    pub(super) async fn claim(
+        &self,
+        services: &Services,
+        handle: &Handle,
+        deadline: Instant,
+    ) -> Result<Lease> {
         let leases = self.own("coordination.k8s.io/v1", "Lease")?;
         let holder = format!("{}@{}/{}", user(), host(), services.new_id());
         let claim = Claim {
@@ -387,7 +437,7 @@ impl Site {
                     }
                 }
                 Standing::HeldBy(held) => {
-                    if begun.elapsed() > LEASE_WAIT {
+                    if begun.elapsed() > LEASE_WAIT || Instant::now() >= deadline {
                         let since = held.since.map(|since| format!(" since {since}"));
                         return Err(Error::new(
                             Code::SetLocked,
@@ -401,15 +451,29 @@ impl Site {
                         .at(self.place(None)));
                     }
                     if !told {
-                        handle.step(format!("waiting for another run: {}", held.holder));
+                        handle.warn(format!("waiting for another run: {}", held.holder));
                         told = true;
                     }
                     sighting = Some(held.sighting);
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    let next = Instant::now() + Duration::from_millis(500);
+                    tokio::time::sleep_until(next.min(deadline)).await;
                 }
             }
         }
         Ok(Lease::keep(self, leases, holder))
+    }
+
+    /// Lets writes be repeated only as long as nobody else can have the lease.
+    pub(super) fn guard(&mut self, lease: &Lease) {
+        let held = lease.held.clone();
+        self.objects = self
+            .objects
+            .clone()
+            .while_permitted(move || match *held.borrow() {
+                Held::Lost => Permission::Denied,
+                held if held.is_ours() => Permission::Granted,
+                Held::Since(_) => Permission::Pending,
+            });
     }
 
     /// Whether the API server is there at all.
@@ -465,9 +529,30 @@ async fn put(
 #[derive(Clone, Copy)]
 enum Held {
     /// It was renewed then, and lasts from there.
-    Since(Instant),
+    Since(Renewed),
     /// Somebody else has it.
     Lost,
+}
+
+impl Held {
+    /// Whether nobody else can have it yet.
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Since(then) if then.age() < LEASE)
+    }
+}
+
+/// A moment by both clocks: one stands still while a machine sleeps, the other one may be set.
+#[derive(Clone, Copy)]
+struct Renewed(Instant, SystemTime);
+
+impl Renewed {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn age(self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
 }
 
 /// A lease that is renewed as long as this lives.
@@ -480,7 +565,7 @@ pub(super) struct Lease {
 
 impl Lease {
     fn keep(site: &Site, leases: Arc<KindRef>, holder: String) -> Self {
-        let (tell, held) = watch::channel(Held::Since(Instant::now()));
+        let (tell, held) = watch::channel(Held::Since(Renewed::now()));
         let (objects, kind, holder_too) = (site.objects.clone(), leases.clone(), holder.clone());
         let (id, name, namespace) = (
             site.id.clone(),
@@ -491,7 +576,7 @@ impl Lease {
             let mut wait = LEASE / 3;
             loop {
                 tokio::time::sleep(wait).await;
-                let asked = Instant::now();
+                let asked = Renewed::now();
                 let claim = Claim {
                     set: &id,
                     name: &name,
@@ -537,13 +622,13 @@ impl Lease {
         let mut held = self.held.clone();
         let until = Instant::now() + LEASE_WAIT / 2;
         loop {
-            match *held.borrow_and_update() {
-                Held::Since(then) if then.elapsed() < LEASE => return Ok(()),
-                Held::Since(_) => {}
-                Held::Lost => {
-                    let message = "the lease of the set was lost: another run works on it";
-                    return Err(Error::new(Code::SetLocked, message).at(site.place(None)));
-                }
+            let now = *held.borrow_and_update();
+            if now.is_ours() {
+                return Ok(());
+            }
+            if matches!(now, Held::Lost) {
+                let message = "the lease of the set was lost: another run works on it";
+                return Err(Error::new(Code::SetLocked, message).at(site.place(None)));
             }
             if !matches!(timeout_at(until, held.changed()).await, Ok(Ok(()))) {
                 let message = "the lease of the set could not be renewed";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use weft_domain::{
-    inventory::{Claim, Member, MemberOrigin, MicroTime, Standing},
+    inventory::{Claim, Member, MemberOrigin, MicroTime, Outcome, Parent, Standing},
     readiness::{Readiness, Related, pod_selector, readiness},
     resource::ResourceSet,
 };
@@ -64,10 +64,16 @@ async fn deployment(services: &Services, site: &Site) -> Result<DeploymentStatus
         created_at: summary
             .map(|summary| summary.created_at.clone())
             .unwrap_or_default(),
-        outcome: newest
-            .and_then(|entry| entry.outcome)
-            .map(|outcome| outcome.name().to_owned())
-            .unwrap_or_default(),
+        outcome: match newest.and_then(|entry| entry.outcome) {
+            Some(Outcome::Deployed)
+                if site.parent.as_ref().and_then(Parent::recorded).is_none() =>
+            {
+                "partly removed".to_owned()
+            }
+            outcome => outcome
+                .map(|outcome| outcome.name().to_owned())
+                .unwrap_or_default(),
+        },
         cause: summary
             .and_then(|summary| summary.cause.clone())
             .unwrap_or_default(),

@@ -384,7 +384,7 @@ fn entry(number: u64, outcome: Option<Outcome>, is_complete: bool) -> RevisionEn
 }
 
 #[test]
-fn the_last_ten_are_kept_and_the_newest_deployed_one() {
+fn the_last_ten_are_kept_and_the_last_ten_that_did_not_fail() {
     let (deployed, failed) = (Some(Outcome::Deployed), Some(Outcome::Failed));
     let all = |range: std::ops::RangeInclusive<u64>, outcome| -> Vec<RevisionEntry> {
         range.map(|number| entry(number, outcome, true)).collect()
@@ -402,7 +402,7 @@ fn the_last_ten_are_kept_and_the_newest_deployed_one() {
             with(all(1..=12, failed), &[entry(20, failed, true)]),
             vec![1, 2, 3],
         ),
-        (with(all(3..=13, failed), &all(1..=2, deployed)), vec![1, 3]),
+        (with(all(3..=13, failed), &all(1..=2, deployed)), vec![3]),
         // Incomplete ones don't count; the newest may just be being written.
         (
             with(
