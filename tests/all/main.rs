@@ -17,6 +17,7 @@ mod cluster;
 mod cluster_verbs;
 mod deploy;
 mod deploy_ready;
+mod deploy_rules;
 mod deployed;
 mod exit_codes;
 #[cfg(target_os = "linux")]

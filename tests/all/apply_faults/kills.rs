@@ -11,12 +11,14 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use weft_domain::inventory::MemberOrigin;
 
 use super::world::{Place, definition, deployment, gadget, map, secret, service, with};
 use crate::{
     seeded::full,
     support::{
         ApiServer, Proxy,
+        api::MERGE,
         proxy::{Act, Fault, Seen, Verb},
     },
 };
@@ -116,9 +118,9 @@ impl Kill {
 }
 
 impl<'a> Killer<'a> {
-    fn new(server: &'a ApiServer, table: &'a Table) -> Self {
+    fn new(server: &'a ApiServer, prefix: &str, table: &'a Table) -> Self {
         Self {
-            place: Place::new(server, "kill").through_kubectl(),
+            place: Place::new(server, prefix).through_kubectl(),
             proxy: Proxy::before(server),
             table,
         }
@@ -145,14 +147,13 @@ impl<'a> Killer<'a> {
     }
 
     /// Kills a run at a request, and runs it again to the end. What is wrong with that comes back.
-    fn kill(&self, what: &'static str, more: &[&str], kill: Kill) -> Vec<String> {
-        let arguments = [&[what], more].concat();
+    fn kill(&self, what: &'static str, arguments: &[&str], kill: Kill) -> Vec<String> {
         let requests = {
             let table = self.table.lock().expect("no panic");
             table.get(what).map_or(0, |row| row.requests)
         };
         if kill.at >= requests {
-            let run = self.place.run(&arguments);
+            let run = self.place.run(arguments);
             return if run.code == Some(0) {
                 Vec::new()
             } else {
@@ -165,7 +166,7 @@ impl<'a> Killer<'a> {
             Act::KillBefore
         };
         self.proxy.misbehave(vec![Fault::new(act).after(kill.at)]);
-        let run = self.place.run_through(&self.proxy, &arguments);
+        let run = self.place.run_through(&self.proxy, arguments);
         let struck = self.proxy.struck();
         self.proxy.behave();
         match (run.code, struck.len()) {
@@ -180,15 +181,16 @@ impl<'a> Killer<'a> {
         if !kill.patient {
             self.place.break_lease("app");
         }
-        let again = self.place.run(&arguments);
+        let again = self.place.run(arguments);
         self.note(what, |row| {
             row.kills += 1;
             if kill.patient {
                 row.waits.push(begun.elapsed());
             }
         });
-        // Who was killed at the very end had undeployed everything.
-        let gone = what == "undeploy" && again.code == Some(5) && again.stderr.contains("E0517");
+        // Who was killed at the very end had left nothing to undeploy or to release.
+        let goes = ["undeploy", "release"].contains(&arguments[0]);
+        let gone = goes && again.code == Some(5) && again.stderr.contains("E0517");
         if again.code == Some(0) || gone {
             Vec::new()
         } else {
@@ -204,7 +206,7 @@ impl<'a> Killer<'a> {
             design(&place.namespace, "two"),
         );
         place.write("app.yaml", &one);
-        let mut found = self.kill("deploy", &["app.yaml"], first);
+        let mut found = self.kill("deploy", &["deploy", "app.yaml"], first);
         found.extend(place.differences("app", &one));
         self.judge("deploy", first, found);
         let odd = place.odd_history("app", one.len());
@@ -219,7 +221,11 @@ impl<'a> Killer<'a> {
         let back = place.revisions("app")[0].number.to_string();
         place.write("app.yaml", &two);
         place.run(&["deploy", "app.yaml"]).succeeds();
-        let mut found = self.kill("rollback", &["app", "--to", &back, "--yes"], second);
+        let mut found = self.kill(
+            "rollback",
+            &["rollback", "app", "--to", &back, "--yes"],
+            second,
+        );
         found.extend(place.differences("app", &one));
         self.judge("rollback", second, found);
         self.judge(
@@ -228,75 +234,33 @@ impl<'a> Killer<'a> {
             place.odd_history("app", one.len()),
         );
 
-        let mut found = self.kill("undeploy", &["app", "--yes"], third);
+        let mut found = self.kill("undeploy", &["undeploy", "app", "--yes"], third);
         found.extend(place.remains("app"));
         self.judge("undeploy", third, found);
     }
 
+    /// Runs a command to its end, and counts its requests.
+    fn count(&self, what: &'static str, arguments: &[&str]) {
+        self.proxy.behave();
+        self.place.run_through(&self.proxy, arguments).succeeds();
+        let requests = self.proxy.seen().len();
+        self.note(what, |row| row.requests = row.requests.max(requests));
+    }
+
     /// Counts the requests of each command.
-    fn count(&self) {
-        let count = |what: &'static str, more: &[&str]| {
-            self.proxy.behave();
-            let run = self
-                .place
-                .run_through(&self.proxy, &[&[what], more].concat());
-            run.succeeds();
-            let requests = self.proxy.seen().len();
-            self.note(what, |row| row.requests = row.requests.max(requests));
-        };
-        for (value, what, more) in [
-            ("one", "deploy", &["app.yaml"][..]),
-            ("two", "", &[]),
-            ("", "rollback", &["app", "--to", "1", "--yes"]),
-            ("", "undeploy", &["app", "--yes"]),
-        ] {
-            if !value.is_empty() {
-                self.place
-                    .write("app.yaml", &design(&self.place.namespace, value));
-            }
-            if what.is_empty() {
-                self.place.run(&["deploy", "app.yaml"]).succeeds();
-            } else {
-                count(what, more);
-            }
-        }
+    fn count_all(&self) {
+        let place = &self.place;
+        place.write("app.yaml", &design(&place.namespace, "one"));
+        self.count("deploy", &["deploy", "app.yaml"]);
+        place.write("app.yaml", &design(&place.namespace, "two"));
+        place.run(&["deploy", "app.yaml"]).succeeds();
+        self.count("rollback", &["rollback", "app", "--to", "1", "--yes"]);
+        self.count("undeploy", &["undeploy", "app", "--yes"]);
     }
 }
 
-#[test]
-fn a_run_that_is_killed_at_any_request_is_finished_by_the_next() {
-    let (step, workers) = if full() { (1, 4) } else { (20, 4) };
-    let server = ApiServer::shared();
-    let table = Table::default();
-    let begun = Instant::now();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _end = Stop(&stop);
-        scope.spawn(|| bury(server, "kill-", &stop));
-        Killer::new(server, &table).count();
-        let most = {
-            let table = table.lock().expect("no panic");
-            table.values().map(|row| row.requests).max().unwrap_or(0)
-        };
-        let taken = (0..most).filter(|at| at % step == 0 || *at + 1 == most);
-        let points = if step == 1 { 2 } else { 1 };
-        let kills: Vec<[Kill; 3]> = taken
-            .flat_map(|at| std::iter::repeat_n(at, points))
-            .enumerate()
-            .map(|(number, at)| Kill::each(number, at, step))
-            .collect();
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    let killer = Killer::new(server, &table);
-                    while let Some(kill) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        killer.cycle(*kill);
-                    }
-                });
-            }
-        });
-    });
+/// Prints what became of the kills; nothing may have gone wrong.
+fn report(table: Table, begun: Instant) -> BTreeMap<&'static str, Row> {
     let table = table.into_inner().expect("no panic");
     println!("kills in {:?}", begun.elapsed());
     println!("what               i_max  kills  late  failures  waited for the lease");
@@ -314,6 +278,44 @@ fn a_run_that_is_killed_at_any_request_is_finished_by_the_next() {
         })
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    table
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_request_is_finished_by_the_next() {
+    let (step, workers) = if full() { (1, 4) } else { (20, 4) };
+    let server = ApiServer::shared();
+    let table = Table::default();
+    let begun = Instant::now();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = Stop(&stop);
+        scope.spawn(|| bury(server, "kill-", &stop));
+        Killer::new(server, "kill", &table).count_all();
+        let most = {
+            let table = table.lock().expect("no panic");
+            table.values().map(|row| row.requests).max().unwrap_or(0)
+        };
+        let taken = (0..most).filter(|at| at % step == 0 || *at + 1 == most);
+        let points = if step == 1 { 2 } else { 1 };
+        let kills: Vec<[Kill; 3]> = taken
+            .flat_map(|at| std::iter::repeat_n(at, points))
+            .enumerate()
+            .map(|(number, at)| Kill::each(number, at, step))
+            .collect();
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    let killer = Killer::new(server, "kill", &table);
+                    while let Some(kill) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        killer.cycle(*kill);
+                    }
+                });
+            }
+        });
+    });
+    let table = report(table, begun);
     assert!(
         ["deploy", "rollback", "undeploy"]
             .iter()
@@ -371,4 +373,231 @@ fn what_went_with_its_definition_does_not_stay_in_the_inventory() {
             assert_eq!(place.remains("app"), [""; 0]);
         }
     }
+}
+
+// What was there before, what cannot be changed, what runs
+
+/// What the other design has nothing of: a job of each phase, what somebody else has made, and what can
+/// only be replaced.
+fn delicate(value: &str) -> Vec<Value> {
+    let job = |name: &str, phase: &str| {
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": name, "annotations": {"weftctl.dev/phase": phase}},
+            "spec": {"template": {"spec": {
+                "restartPolicy": "Never", "containers": [{"name": "c", "image": value}],
+            }}},
+        })
+    };
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": {"key": "theirs"},
+    });
+    vec![
+        job("first", "before"),
+        job("last", "after"),
+        theirs,
+        with(map("fixed", value), &["immutable"], json!(true)),
+        map("plain", value),
+        service("web", if value == "one" { 81 } else { 82 }),
+    ]
+}
+
+/// Ends jobs in namespaces whose name begins so, as the controller would that this server doesn't have.
+fn complete(server: &ApiServer, prefix: &str, stop: &AtomicBool) {
+    let at = "2026-01-02T03:04:05Z";
+    let condition =
+        |name: &str| json!({"type": name, "status": "True", "reason": "CompletionsReached"});
+    let status = json!({"status": {
+        "startTime": at, "completionTime": at, "succeeded": 1,
+        "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
+    }});
+    while !stop.load(Ordering::Relaxed) {
+        let list = server.api.get("/apis/batch/v1/jobs").unwrap_or_default();
+        for item in list["items"].as_array().into_iter().flatten() {
+            let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
+            let (namespace, name) = (text("namespace"), text("name"));
+            let is_open = item["status"].get("completionTime").is_none();
+            if is_open && namespace.starts_with(prefix) {
+                let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/{name}/status");
+                server.api.send("PATCH", &path, Some((MERGE, &status)));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(40));
+    }
+}
+
+impl Killer<'_> {
+    /// Where an object of the delicate design is.
+    fn path_of(&self, object: &Value) -> String {
+        let group = match object["apiVersion"].as_str() {
+            Some("v1") => "api/v1".to_owned(),
+            group => format!("apis/{}", group.unwrap_or_default()),
+        };
+        let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        self.place.path(&group, &format!("{kind}s/{name}"))
+    }
+
+    /// What somebody else has made, as it is from then on.
+    fn plant(&self) -> Value {
+        let theirs = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "theirs", "labels": {"by": "them"}},
+            "data": {"key": "theirs", "more": "theirs"},
+        });
+        let path = self.place.path("api/v1", "configmaps");
+        let path = format!("{path}?fieldManager=kubectl-create");
+        let body = Some(("application/json", &theirs));
+        let (status, made) = self.place.server.api.send("POST", &path, body);
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    /// What is wrong with the deployed design: its objects, and whose the one is that was there before.
+    fn delicate_differences(&self, value: &str, planted: &Value) -> Vec<String> {
+        let mut wanted = delicate(value);
+        for object in &mut wanted {
+            if object["metadata"]["name"] == "theirs" {
+                object["data"] = planted["data"].clone();
+                object["metadata"]["labels"] = planted["metadata"]["labels"].clone();
+            }
+        }
+        let mut found = self.place.differences("app", &wanted);
+        found.extend(self.place.odd_history("app", wanted.len()));
+        let live = self.place.server.api.get(&self.path_of(planted));
+        let live = live.unwrap_or_default();
+        if live["metadata"]["uid"] != planted["metadata"]["uid"] {
+            found.push(format!("theirs is another one: {live}"));
+        }
+        let parent = self.place.parent("app").expect("an inventory");
+        let members = parent.members();
+        let theirs = members.iter().find(|member| member.name == "theirs");
+        let origin = theirs.map(|member| member.origin);
+        if origin != Some(MemberOrigin::Adopted) {
+            found.push(format!("theirs is {origin:?}"));
+        }
+        found
+    }
+
+    /// What is wrong with what was given back.
+    fn not_given_back(&self, planted: &Value) -> Vec<String> {
+        let mut found = self.place.remains("app");
+        let live = self.place.server.api.get(&self.path_of(planted));
+        let live = live.unwrap_or_default();
+        let is_same = |pointer: &str| live.pointer(pointer) == planted.pointer(pointer);
+        let fields = ["uid", "labels", "annotations"].map(|field| format!("/metadata/{field}"));
+        if !is_same("/data") || !fields.iter().all(|field| is_same(field)) {
+            found.push(format!("theirs is {live}, not {planted}"));
+        }
+        if live.to_string().contains("weftctl") {
+            found.push(format!("theirs is still ours: {live}"));
+        }
+        found
+    }
+
+    /// A life of the delicate design, in which each command is killed once.
+    fn delicate_cycle(
+        &self,
+        life: impl Fn(&'static str, &[&str]) -> Vec<String>,
+    ) -> [Vec<String>; 4] {
+        let place = &self.place;
+        let planted = self.plant();
+        place.write("app.yaml", &delicate("one"));
+        let adopt = ["deploy", "app.yaml", "--adopt"];
+        let mut adopted = life("adopt", &adopt);
+        adopted.extend(self.delicate_differences("one", &planted));
+
+        place.write("app.yaml", &delicate("two"));
+        let replace = ["deploy", "app.yaml", "--replace", "--yes"];
+        let mut replaced = life("replace", &replace);
+        replaced.extend(self.delicate_differences("two", &planted));
+
+        let mut undeployed = life("undeploy", &["undeploy", "app", "--yes"]);
+        undeployed.extend(self.not_given_back(&planted));
+        let ours = delicate("two").into_iter();
+        let ours: Vec<Value> = ours.filter(|o| o["metadata"]["name"] != "theirs").collect();
+        let is_there = |object: &&Value| place.server.api.get(&self.path_of(object)).is_some();
+        undeployed.extend(
+            ours.iter()
+                .filter(is_there)
+                .map(|o| format!("{o} is there")),
+        );
+
+        place.write("app.yaml", &delicate("one"));
+        place.run(&adopt).succeeds();
+        let lives = || {
+            ours.iter()
+                .map(|o| {
+                    let live = place.server.api.get(&self.path_of(o)).unwrap_or_default();
+                    (
+                        live["metadata"]["uid"].clone(),
+                        live["spec"].clone(),
+                        live["data"].clone(),
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        let before = lives();
+        let mut released = life("release", &["release", "app", "--yes"]);
+        released.extend(self.not_given_back(&planted));
+        if lives() != before {
+            released.push("what was let go of has changed".to_owned());
+        }
+        for object in ours.iter().chain([&planted]) {
+            let path = format!("{}?propagationPolicy=Background", self.path_of(object));
+            place.server.api.delete(&path);
+        }
+        [adopted, replaced, undeployed, released]
+    }
+}
+
+#[test]
+fn a_run_that_adopts_replaces_or_lets_go_is_finished_by_the_next_and_takes_nothing() {
+    const COMMANDS: [&str; 4] = ["adopt", "replace", "undeploy", "release"];
+    let step = if full() { 1 } else { 8 };
+    let server = ApiServer::shared();
+    let table = Table::default();
+    let begun = Instant::now();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = Stop(&stop);
+        scope.spawn(|| complete(server, "delicate-", &stop));
+        let killer = Killer::new(server, "delicate", &table);
+        let found = killer.delicate_cycle(|what, arguments| {
+            killer.count(what, arguments);
+            Vec::new()
+        });
+        assert_eq!(found.concat(), [""; 0], "of runs that nobody kills");
+        let most = {
+            let table = table.lock().expect("no panic");
+            table.values().map(|row| row.requests).max().unwrap_or(0)
+        };
+        let points = if step == 1 { 2 } else { 1 };
+        let taken = (0..most).filter(|at| at % step == 0 || *at + 1 == most);
+        let kills = taken.flat_map(|at| std::iter::repeat_n(at, points));
+        let kills: Vec<(usize, usize)> = kills.enumerate().collect();
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let killer = Killer::new(server, "delicate", &table);
+                    while let Some((number, at)) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let kill = Kill {
+                            at: *at,
+                            // Neighbours are killed at different points.
+                            answered: number % 2 == 1,
+                            patient: false,
+                        };
+                        let found = killer
+                            .delicate_cycle(|what, arguments| killer.kill(what, arguments, kill));
+                        for (what, found) in COMMANDS.into_iter().zip(found) {
+                            killer.judge(what, kill, found);
+                        }
+                    }
+                });
+            }
+        });
+    });
+    let table = report(table, begun);
+    assert!(COMMANDS.iter().all(|what| table[what].kills > 2));
 }

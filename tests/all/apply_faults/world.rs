@@ -315,6 +315,7 @@ impl Kind {
             ("v1", "services"),
             ("v1", "namespaces"),
             ("apps/v1", "deployments"),
+            ("batch/v1", "jobs"),
             ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
         ];
         let kinds = kinds.map(|(version, plural)| Self {

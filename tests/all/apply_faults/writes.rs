@@ -67,10 +67,9 @@ fn an_unchanged_design_is_not_written_and_a_changed_image_is_one_write() {
         writes_since(&place, before),
         [
             "patch /apis/apps/v1/namespaces/NS/deployments/web".to_owned(),
-            // The revision, then the inventory with what was confirmed, then the revision before.
+            // The revision, then the inventory with what was confirmed.
             format!("create {secrets}"),
             format!("update {secrets}/weftctl-app"),
-            format!("patch {secrets}/weftctl-app-rev-1-1"),
         ]
     );
 }

@@ -42,6 +42,13 @@ impl Place {
         }
     }
 
+    /// Writes `app.yaml`, a design of these objects.
+    pub fn write(&self, objects: &[Value]) {
+        let text = objects.iter().map(|object| format!("{object}\n"));
+        self.sandbox
+            .write("app.yaml", text.collect::<Vec<_>>().join("---\n"));
+    }
+
     /// Runs a command about a deployed design.
     pub fn run(&self, arguments: &[&str]) -> Run {
         self.run_in(&self.sandbox, arguments)
