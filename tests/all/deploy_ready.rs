@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{
     apply_faults::world::Place,
-    support::{ApiServer, server::signal},
+    support::{
+        ApiServer, Proxy,
+        proxy::{Act, Fault, Seen},
+        server::signal,
+    },
 };
 
 fn workload(name: &str, annotations: &Value) -> Value {
@@ -259,6 +263,88 @@ fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
     place
         .run(&["deploy", "app.yaml", "--wait", "--timeout", "30s"])
         .succeeds();
+}
+
+#[test]
+fn looking_into_what_blocks_is_bounded_and_ends_at_once_when_interrupted() {
+    let place = Place::new(ApiServer::with_nodes(), "hangs");
+    let waiting = json!({"sandbox/waiting": "ImagePullBackOff"});
+    let stuck: Vec<Value> = (0..8)
+        .map(|n| workload(&format!("stuck-{n}"), &waiting))
+        .collect();
+    place.write("app.yaml", &stuck);
+    let proxy = Proxy::before(place.server);
+    let is_asked = |seen: &Seen| seen.line.contains("/log?") || seen.plural == "events";
+    let hang = |which: fn(&Seen) -> bool| {
+        proxy.misbehave(vec![Fault::new(Act::Swallow).on(which).times(1000)]);
+    };
+    let deploy = [
+        "deploy",
+        "app.yaml",
+        "--wait",
+        "--timeout",
+        "6s",
+        "-o",
+        "json",
+    ];
+
+    // A node that is dead: no log ever comes, all else does.
+    hang(|seen| seen.line.contains("/log?"));
+    let begun = Instant::now();
+    let run = place.run_through(&proxy, &deploy).fails(7, "E0518");
+    assert!(begun.elapsed() < Duration::from_secs(16), "side by side");
+    let asked = proxy.struck().len();
+    assert_eq!(asked, stuck.len(), "each log was asked for once");
+    let result = run.json();
+    let blockers = result["blockers"].as_array().expect("blockers");
+    assert_eq!(blockers.len(), stuck.len(), "{result}");
+    for blocker in blockers {
+        assert_eq!(
+            blocker["pods"][0]["reason"], "ImagePullBackOff",
+            "{blocker}"
+        );
+        assert_eq!(blocker["lastEvent"]["reason"], "ScalingReplicaSet");
+    }
+    assert!(
+        run.stderr
+            .contains("its events or logs were not told in time"),
+        "{run}"
+    );
+
+    // Nobody tells any event either: that is waited for as long as for everything.
+    hang(is_asked);
+    let begun = Instant::now();
+    let run = place.run_through(&proxy, &deploy).fails(7, "E0518");
+    assert!(
+        begun.elapsed() < Duration::from_secs(22),
+        "ten seconds in all"
+    );
+    assert!(run.stderr.contains("ImagePullBackOff"), "{run}");
+
+    // An interrupt while it is looked.
+    hang(is_asked);
+    let run = std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (place, proxy) = (&place, &proxy);
+        let run = scope.spawn(move || {
+            place.run_with(&proxy.kubeconfig, &deploy, |pid| {
+                tell.send(pid).expect("a listener")
+            })
+        });
+        let pid = told.recv().expect("a process");
+        let until = Instant::now() + Duration::from_secs(30);
+        while proxy.struck().is_empty() {
+            assert!(Instant::now() < until, "nobody asks");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(pid, "INT");
+        let begun = Instant::now();
+        let run = run.join().expect("the run ends");
+        assert!(begun.elapsed() < Duration::from_secs(3), "at once: {run}");
+        run
+    });
+    let blockers = run.ends(130).json()["blockers"].clone();
+    assert_eq!(blockers.as_array().map(Vec::len), Some(stuck.len()));
 }
 
 #[test]

@@ -477,7 +477,7 @@ impl<'a> Work<'a> {
             }
         };
         let troubles = match &object {
-            Some(object) => super::ready::troubles(self.site, object).await,
+            Some(object) => super::ready::trouble(self.site, object, self.run.handle).await,
             None => super::ready::Troubles::default(),
         };
         let why = format!("{last}{troubles}");
