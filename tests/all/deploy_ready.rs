@@ -9,7 +9,7 @@ use crate::{
     apply_faults::world::Place,
     support::{
         ApiServer, Proxy,
-        proxy::{Act, Fault, Seen},
+        proxy::{Act, Fault, Seen, Verb},
         server::signal,
     },
 };
@@ -345,6 +345,26 @@ fn looking_into_what_blocks_is_bounded_and_ends_at_once_when_interrupted() {
     });
     let blockers = run.ends(130).json()["blockers"].clone();
     assert_eq!(blockers.as_array().map(Vec::len), Some(stuck.len()));
+}
+
+#[test]
+fn status_looks_at_the_pods_of_all_unready_members_at_once() {
+    let place = Place::new(ApiServer::with_nodes(), "status-pods");
+    let waiting = json!({"sandbox/waiting": "ImagePullBackOff"});
+    let stuck: Vec<Value> = (0..8)
+        .map(|n| workload(&format!("stuck-{n}"), &waiting))
+        .collect();
+    place.write("app.yaml", &stuck);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    let proxy = Proxy::before(place.server);
+    let slow = Fault::new(Act::Delay(Duration::from_secs(2)));
+    let is_look = |seen: &Seen| seen.plural == "pods" && seen.verb == Verb::List;
+    proxy.misbehave(vec![slow.on(is_look).times(1000)]);
+    let begun = Instant::now();
+    place.run_through(&proxy, &["status", "app"]).succeeds();
+    let took = begun.elapsed();
+    assert_eq!(proxy.struck().len(), stuck.len(), "each is looked at");
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 #[test]
@@ -819,6 +839,37 @@ fn one_design_goes_to_two_clusters_that_differ_and_goes_on_when_one_was_away() {
     let partial = run(&deploy).ends(9);
     assert!(partial.stderr.contains("west"), "{partial}");
     assert_eq!(partial.json()["resources"][0]["context"], "east");
+    // What reads says what is known, and ends as a comparison with the design does.
+    let design = ["diff", "./app", "--overlay", "east=small"];
+    let code = run(&design).code;
+    assert_eq!(code, Some(8), "the cluster is away");
+    let history = run(&["history", "app", "-o", "json"]);
+    let numbers = history.json()["items"].as_array().cloned().expect("a list");
+    let numbers: Vec<_> = numbers
+        .iter()
+        .map(|item| (item["context"].clone(), item["number"].clone()))
+        .collect();
+    assert_eq!(
+        numbers,
+        [(json!("east"), json!(2)), (json!("east"), json!(1))]
+    );
+    let status = run(&["status", "app", "-o", "json"]);
+    assert_eq!(status.json()["resources"][0]["context"], "east");
+    assert_eq!(status.json()["resources"][0]["ready"], true);
+    assert_eq!(status.json()["ready"], false, "nobody knows of the other");
+    let events = run(&["events", "app", "-o", "json"]);
+    let logs = run(&["logs", "app", "-o", "json"]);
+    let revisions = run(&["diff", "app", "--revision", "1", "-o", "json"]);
+    let change = &revisions.json()["changes"][0];
+    assert_eq!(change["fields"][0]["new"], "new", "{revisions}");
+    for read in [&history, &status, &events, &revisions] {
+        let failures = read.json()["failures"].clone();
+        assert_eq!(failures[0]["object"]["context"], "west", "{read}");
+    }
+    for read in [history, status, events, logs, revisions] {
+        assert_eq!(read.code, code, "{read}");
+        assert!(read.stderr.contains("west"), "{read}");
+    }
     west.restart("kube-apiserver");
     west.wait_until_ready();
     assert_eq!(sizes(), ["new small", "all large"]);

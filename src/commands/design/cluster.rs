@@ -228,11 +228,7 @@ pub(super) async fn shown(cx: &Context, request: DeployDesign, mode: Mode) -> Re
 /// A plan, with what could not be planned as its error.
 pub(super) fn with_failures(plan: DeployResult) -> Outcome {
     let errors: Vec<Error> = plan.failures.iter().cloned().map(Error::from).collect();
-    let outcome = Outcome::from(plan);
-    match Error::all(errors) {
-        Some(error) => outcome.but(error),
-        None => outcome,
-    }
+    Outcome::from(plan).short_of(errors)
 }
 
 /// Says what the run noticed.

@@ -17,6 +17,7 @@ mod perform;
 mod preflight;
 mod ready;
 mod record;
+mod several;
 mod site;
 mod status;
 
@@ -43,7 +44,7 @@ use weft_domain::{
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
 };
 
-use self::{observe::Planned, perform::Run, ready::Known, site::Site};
+use self::{observe::Planned, perform::Run, ready::Known, several::apart, site::Site};
 use super::{
     Services,
     design::{Judged, read, set_by},
@@ -111,28 +112,14 @@ pub(super) fn each<'a, T: Send + 'a>(
 
 /// One result of several clusters; where one failed and another didn't, both parts are in it.
 fn merge(runs: Vec<(String, Result<DeployResult>)>) -> Result<DeployResult> {
-    let several = runs.len() > 1;
-    let mut errors = Vec::new();
-    let mut merged: Option<DeployResult> = None;
-    for (context, run) in runs {
-        match (run, &mut merged) {
-            (Ok(result), None) => merged = Some(result),
-            (Ok(result), Some(merged)) => merged.join(result),
-            (Err(error), _) => {
-                let mut place = error.place().clone();
-                if several && place.context.is_none() {
-                    place.context = Some(context);
-                }
-                errors.push(error.at(place));
-            }
-        }
-    }
-    if let Some(mut merged) = merged {
-        merged.failures.extend(errors.into_iter().map(Into::into));
-        return Ok(merged);
-    }
-    let none = || Error::internal("a run without a cluster");
-    Err(Error::all(errors).unwrap_or_else(none))
+    let (results, errors) = apart(runs)?;
+    let merged = results.into_iter().reduce(|mut merged, result| {
+        merged.join(result);
+        merged
+    });
+    let mut merged = merged.ok_or_else(|| Error::internal("a run without a cluster"))?;
+    merged.failures.extend(errors.into_iter().map(Into::into));
+    Ok(merged)
 }
 
 /// What one cluster shall look like.
