@@ -80,7 +80,8 @@ impl SetArgs {
 /// A change of a deployed design that is named without its source.
 #[derive(clap::Args, Debug)]
 pub(super) struct ChangeArgs {
-    /// Only say what would happen; the cluster is asked either way
+    /// Only say what would happen: client plans from what is seen in the cluster, server asks the API
+    /// server for each write, too
     #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
     dry_run: Option<String>,
     #[command(flatten)]
@@ -102,8 +103,10 @@ impl ChangeArgs {
     ) -> Result<Outcome> {
         let target = self.set.target(cx)?;
         let request = DeployDesign::new(goal(self.set.name), target, self.run.options(options));
-        if self.dry_run.is_some() {
-            return shown(cx, request, Mode::Plan).await;
+        match self.dry_run.as_deref() {
+            None => {}
+            Some("server") => return shown(cx, request, Mode::DryRun).await,
+            Some(_) => return shown(cx, request, Mode::Plan).await,
         }
         self.run.perform(cx, request, true).await
     }

@@ -354,7 +354,7 @@ impl<'a> Work<'a> {
                     self.remove(&kind, member.namespace.as_deref(), &member.name, step)
                         .await?;
                 } else {
-                    release(site, &kind, member).await?;
+                    release(site, &kind, member, &site.write()).await?;
                 }
             }
             return Ok((None, Vec::new()));
@@ -634,7 +634,8 @@ async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) ->
 /// Gives the fields of client-side tools to our own entry, so that later removals work.
 async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<()> {
     let namespace = resource.namespace.as_deref();
-    managed(site, kind, namespace, &resource.name, |entries| {
+    let write = site.write();
+    managed(site, kind, namespace, &resource.name, &write, |entries| {
         let mut fields = Value::Object(Map::new());
         let mut kept = Vec::new();
         for entry in entries {
@@ -684,9 +685,14 @@ fn join(into: &mut Value, from: &Value, depth: usize) {
 }
 
 /// Lets go of an object: our label, our annotation and our entry go, all else stays.
-async fn release(site: &Site, kind: &KindRef, member: &Member) -> Result<()> {
+pub(super) async fn release(
+    site: &Site,
+    kind: &KindRef,
+    member: &Member,
+    write: &Write,
+) -> Result<()> {
     let namespace = member.namespace.as_deref();
-    let done = managed(site, kind, namespace, &member.name, |entries| {
+    let done = managed(site, kind, namespace, &member.name, write, |entries| {
         let kept = entries
             .iter()
             .filter(|entry| entry["manager"] != site.manager.as_str());
@@ -712,6 +718,7 @@ async fn managed(
     kind: &KindRef,
     namespace: Option<&str>,
     name: &str,
+    write: &Write,
     change: impl Fn(&[Value]) -> (Vec<Value>, Vec<String>),
 ) -> Result<()> {
     const TRIES: usize = 10;
@@ -739,10 +746,9 @@ async fn managed(
         };
         operations
             .push(json!({ "op": "add", "path": "/metadata/managedFields", "value": entries }));
-        let write = site.write();
         let patched = site
             .objects
-            .json_patch(kind, namespace, name, &Value::Array(operations), &write)
+            .json_patch(kind, namespace, name, &Value::Array(operations), write)
             .await;
         match patched {
             Ok(_) => return Ok(()),
