@@ -1,7 +1,10 @@
 //! What a deployment waits for, on a cluster whose controllers and nodes work, and what is known before
 //! the first write.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -690,6 +693,140 @@ fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
         kubectl(&["get", "configmaps", "-o", "name"]),
         "configmap/kube-root-ca.crt\n"
     );
+    // What is there already, and grows.
+    let sized = |cpu: &str| {
+        let mut sized = workload("sized", &json!({}));
+        sized["spec"]["template"]["spec"]["containers"][0]["resources"] =
+            json!({"requests": {"cpu": cpu}});
+        sized
+    };
+    place.write("sized.yaml", &[sized("600m")]);
+    let deploy = ["deploy", "sized.yaml", "--wait", "--timeout", "60s"];
+    place.run(&deploy).succeeds();
+    let used = ["get", "quota", "few", "-o", "jsonpath={.status.used}"];
+    while !kubectl(&used).contains("600m") {
+        assert!(
+            Instant::now() < until + Duration::from_secs(60),
+            "it is not counted"
+        );
+    }
+    for (cpu, note) in [("900m", false), ("1200m", true)] {
+        place.write("sized.yaml", &[sized(cpu)]);
+        let plan = place.run(&["plan", "sized.yaml", "-o", "json"]).ends(1);
+        let notes = plan.json()["notes"].to_string();
+        assert_eq!(notes.contains("requests.cpu is 600m of 1"), note, "{plan}");
+    }
+}
+
+#[test]
+fn every_right_that_a_run_needs_is_asked_for_before_the_first_write() {
+    let place = Place::new(ApiServer::shared(), "rights");
+    let replaced = |value: &str| {
+        let mut map = map("whole", value);
+        map["metadata"]["annotations"] = json!({"weftctl.dev/patch-strategy": "replace"});
+        map
+    };
+    place.write("app.yaml", &[replaced("one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    let phase = json!({"weftctl.dev/phase": "before", "weftctl.dev/cleanup": "OnSuccess"});
+    let hook = job("hook", &phase, "example.com/job:1", &json!({}));
+    place.write("app.yaml", &[replaced("two"), hook]);
+    let namespace = place.namespace.as_str();
+    let kubectl = |arguments: &[&str]| {
+        let all = [&["-n", namespace], arguments].concat();
+        place.server.kubectl(&all, "")
+    };
+    for (role, verbs, resources) in [
+        (
+            "writer",
+            "get,list,watch,create,patch",
+            "configmaps,jobs.batch",
+        ),
+        ("reader", "get,list", "secrets"),
+    ] {
+        let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource={resources}"));
+        kubectl(&["create", "role", role, &verbs, &resources]);
+        let role = format!("--role={role}");
+        kubectl(&["create", "rolebinding", &role[7..], &role, "--user=nobody"]);
+    }
+    let deploy = [
+        "design",
+        "deploy",
+        "app.yaml",
+        "-n",
+        namespace,
+        "--context",
+        "nobody",
+    ];
+    let mut command = place.sandbox.command(deploy);
+    command.env("KUBECONFIG", &place.server.kubeconfig);
+    let refused = place.sandbox.finish(&mut command, None).fails(4, "E0524");
+    for missing in [
+        "update configmaps",
+        "delete jobs.batch",
+        "create and delete and update secrets",
+        "create and get and update leases.coordination.k8s.io",
+    ] {
+        let words = format!("not allowed to {missing} in namespace {namespace}");
+        assert!(refused.stderr.contains(&words), "{words}: {refused}");
+    }
+    let live = place
+        .server
+        .api
+        .get(&place.path("api/v1", "configmaps/whole"));
+    assert_eq!(live.expect("a map")["data"]["key"], "one");
+}
+
+#[test]
+fn a_review_of_rights_that_gets_no_answer_stops_nobody() {
+    let place = Place::new(ApiServer::shared(), "reviews");
+    let proxy = Proxy::before(place.server);
+    for (value, act) in [
+        ("one", Act::Answer(500, None)),
+        ("two", Act::Answer(503, None)),
+        ("three", Act::Swallow),
+    ] {
+        place.write("app.yaml", &[map("a", value)]);
+        let fault = Fault::new(act).on(|seen| seen.verb == Verb::Review);
+        proxy.misbehave(vec![fault.times(1000)]);
+        let begun = Instant::now();
+        place
+            .run_through(&proxy, &["deploy", "app.yaml"])
+            .succeeds();
+        assert!(!proxy.struck().is_empty(), "nobody asked");
+        assert!(begun.elapsed() < Duration::from_secs(20), "not for long");
+    }
+}
+
+#[test]
+fn what_would_stop_a_run_is_looked_for_again_when_another_run_came_before() {
+    let place = Place::new(ApiServer::shared(), "again");
+    place.write("app.yaml", &[map("a", "one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    place.write("app.yaml", &[map("a", "two")]);
+    place.write("other/app.yaml", &[map("a", "other")]);
+    let proxy = Proxy::before(place.server);
+    let mut other = place
+        .sandbox
+        .command(["design", "deploy", "other/app.yaml"]);
+    other.args(["-n", &place.namespace, "--context", "sandbox"]);
+    other.env("KUBECONFIG", &place.server.kubeconfig);
+    let other = Mutex::new(other);
+    let fault = Fault::new(Act::Call(Arc::new(move || {
+        let run = other.lock().expect("no panic").output();
+        let run = run.expect("a run");
+        assert!(run.status.success(), "{run:?}");
+    })));
+    let is_claim = |seen: &Seen| seen.plural == "leases" && seen.verb == Verb::Put;
+    proxy.misbehave(vec![fault.on(is_claim)]);
+    place
+        .run_through(&proxy, &["deploy", "app.yaml"])
+        .succeeds();
+    let reviews = proxy.seen().into_iter();
+    let reviews = reviews.filter(|seen| seen.verb == Verb::Review).count();
+    assert_eq!(reviews, 2, "once for each plan");
+    let live = place.server.api.get(&place.path("api/v1", "configmaps/a"));
+    assert_eq!(live.expect("a map")["data"]["key"], "two");
 }
 
 #[test]

@@ -215,7 +215,7 @@ impl Ordered<'_> {
         if self.request.mode == Mode::Compare {
             return Ok(self.shown(site, &plan));
         }
-        let mut notes = preflight::check(site, &self.wanted.set, &plan).await?;
+        let mut notes = self.preflight(site, &plan).await?;
         if self.request.mode != Mode::Perform {
             let mut result = self.shown(site, &plan);
             if self.request.mode == Mode::DryRun {
@@ -234,7 +234,11 @@ impl Ordered<'_> {
             let before = site.parent.clone();
             site.find().await?;
             if site.parent != before {
+                let seen = fingerprint(&plan);
                 Planned { plan, states } = self.plan(site, &known).await?;
+                if fingerprint(&plan) != seen {
+                    notes = self.preflight(site, &plan).await?;
+                }
             }
             self.expect(site, &plan)?;
             let mut result = if self.is_done(site, &plan) {
@@ -261,6 +265,14 @@ impl Ordered<'_> {
             refuse(site, &planned.plan)?;
         }
         Ok(planned)
+    }
+
+    /// Looks for what would stop a plan halfway, if it has anything to do.
+    async fn preflight(&self, site: &Site, plan: &Plan) -> Result<Vec<String>> {
+        if self.is_done(site, plan) {
+            return Ok(Vec::new());
+        }
+        preflight::check(site, &self.wanted.set, plan).await
     }
 
     /// Whether a plan is the one that the user has seen.
