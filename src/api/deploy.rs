@@ -242,13 +242,16 @@ pub struct ListRevisions {
 pub struct DesignStatus {
     /// The design.
     pub design: String,
-    /// Whether every member is there and ready.
+    /// Whether every member is there and ready, in every cluster.
     pub ready: bool,
     /// What is deployed, by context.
     #[serde(default)]
     pub deployments: Vec<DeploymentStatus>,
     /// The members, by context, kind and name.
     pub resources: Vec<MemberStatus>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
 }
 
 /// What a cluster keeps of a set beside its members.
@@ -340,8 +343,16 @@ pub struct RevisionSummary {
     pub overlays: Vec<String>,
 }
 
-/// The revisions of a set, newest first.
-pub type RevisionList = super::Items<RevisionSummary>;
+/// The revisions of a set, by context, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionList {
+    /// The revisions.
+    pub items: Vec<RevisionSummary>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
 
 endpoints! {
     Post "/designs/deploy" DeployDesign => Started<DeployResult>;

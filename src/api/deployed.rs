@@ -67,6 +67,9 @@ pub struct EventList {
     /// What could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
 }
 
 /// Something that happened to an object.
@@ -158,7 +161,7 @@ pub enum LogPart {
         /// One sentence.
         message: String,
     },
-    /// The log of a container that cannot be read; the others go on.
+    /// The log of a container, or all logs of a cluster, cannot be read; the others go on.
     Unreadable {
         /// Why.
         error: Error,

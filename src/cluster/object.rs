@@ -583,7 +583,7 @@ impl Objects {
         })
     }
 
-    /// Asks whether the caller is allowed to do something. A server that refuses to say is no error.
+    /// Asks whether the caller is allowed to do something. A server that refuses to say, or can't, is no error.
     pub async fn access_review(&self, question: &Question<'_>) -> Result<Access, ObjectError> {
         let Question {
             verb,
@@ -615,10 +615,13 @@ impl Objects {
         let answer = match self.run(&deed).await {
             Ok(answer) => answer,
             Err(error)
-                if matches!(
-                    *error.problem,
-                    Problem::Forbidden { .. } | Problem::NotFound { .. }
-                ) =>
+                if error.problem.is_transient()
+                    || matches!(
+                        *error.problem,
+                        Problem::Forbidden { .. }
+                            | Problem::NotFound { .. }
+                            | Problem::Server { .. }
+                    ) =>
             {
                 return Ok(Access::Unknown(error.problem.to_string()));
             }

@@ -122,6 +122,15 @@ impl Outcome {
         self
     }
 
+    /// Ends with what failed of it, if anything did.
+    #[must_use]
+    pub(crate) fn short_of(self, failures: impl IntoIterator<Item = Error>) -> Self {
+        match Error::all(failures) {
+            Some(error) => self.but(error),
+            None => self,
+        }
+    }
+
     /// The error that it ends with.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

@@ -36,10 +36,10 @@ impl Watch {
         R: Request,
         R::Reply: View,
     {
-        self.show(cx, request, |reply| reply).await
+        self.show(cx, request, |reply| (reply, Vec::new())).await
     }
 
-    /// The same, of what is made of each reply.
+    /// The same, of what is made of each reply, with what failed of it.
     ///
     /// # Errors
     /// What the server answers.
@@ -47,19 +47,25 @@ impl Watch {
         &self,
         cx: &Context,
         request: &R,
-        view: impl Fn(R::Reply) -> V,
+        view: impl Fn(R::Reply) -> (V, Vec<Error>),
     ) -> Result<Outcome>
     where
         R: Request,
         V: View + Send + 'static,
     {
         let client = cx.client().await?;
-        let mut reply = view(client.call(request).await?);
+        let (mut reply, mut failures) = view(client.call(request).await?);
         if !self.watch {
-            return Ok(reply.into());
+            return Ok(Outcome::from(reply).short_of(failures));
         }
         let mut watched = Watched::default();
+        let mut told = Vec::new();
         loop {
+            let now: Vec<String> = failures.iter().map(described).collect();
+            for failure in now.iter().filter(|failure| !told.contains(*failure)) {
+                cx.terminal.warn(failure.as_str());
+            }
+            told = now;
             match watched.show(&reply, &cx.format, &cx.terminal)? {
                 Delivered::All => {}
                 Delivered::ReaderLeft => return Ok(Outcome::shown()),
@@ -70,7 +76,15 @@ impl Watch {
                     return Err(Error::new(Code::Interrupted, "interrupted"));
                 }
             }
-            reply = view(client.call(request).await?);
+            (reply, failures) = view(client.call(request).await?);
         }
+    }
+}
+
+/// What went wrong, and where.
+fn described(error: &Error) -> String {
+    match &error.place().context {
+        Some(context) => format!("{error} (context {context:?})"),
+        None => error.to_string(),
     }
 }

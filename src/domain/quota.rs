@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::ownership::Quantity;
 use crate::resource::{Resource, dig};
 
-/// What new objects take of the quotas of one namespace.
+/// What new objects, and those that grow, take of the quotas of one namespace.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
     /// By the name of the quota's resource: objects of the set itself.
@@ -71,17 +71,34 @@ impl Needs {
             ("", "Service", Some("NodePort")) => count("services.nodeports".to_owned()),
             _ => {}
         }
-        let number = |key| dig(&resource.object, &["spec", key]).and_then(Value::as_u64);
-        match (group, kind) {
-            ("", "Pod") => self.pod(&resource.object, 1, true),
-            ("apps", "Deployment" | "ReplicaSet" | "StatefulSet")
-            | ("", "ReplicationController") => {
-                self.template(&resource.object, number("replicas").unwrap_or(1));
+        if (group, kind) == ("", "Pod") {
+            self.pod(&resource.object, 1, true);
+        } else if let Some(count) = count_of(resource) {
+            self.template(
+                &resource.object,
+                number(&resource.object, count).unwrap_or(1),
+            );
+        }
+    }
+
+    /// Adds what the pods of a workload will ask for beyond what they ask for as it is now: where it
+    /// has more of them, or where each asks for more.
+    pub fn grow(&mut self, resource: &Resource, live: &Value) {
+        let Some(count) = count_of(resource) else {
+            return;
+        };
+        let is = number(live, count).unwrap_or(1);
+        let (mut now, mut wanted) = (Self::default(), Self::default());
+        now.template(live, is);
+        // A count that the design leaves to others stays.
+        let count = number(&resource.object, count).unwrap_or(is);
+        wanted.template(&resource.object, count);
+        for (name, quantity) in wanted.pods {
+            let none = Quantity::whole(0);
+            let had = now.pods.get(&name).copied().unwrap_or(none);
+            if let Some(more) = quantity.minus(had).filter(|more| *more > none) {
+                add(&mut self.pods, name, more);
             }
-            ("batch", "Job") => {
-                self.template(&resource.object, number("parallelism").unwrap_or(1));
-            }
-            _ => {}
         }
     }
 
@@ -165,6 +182,21 @@ impl Needs {
         }
         found
     }
+}
+
+/// The field in the spec of a workload that says how many pods it has; none for what isn't one.
+fn count_of(resource: &Resource) -> Option<&'static str> {
+    match (resource.group(), resource.kind.as_str()) {
+        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") | ("", "ReplicationController") => {
+            Some("replicas")
+        }
+        ("batch", "Job") => Some("parallelism"),
+        _ => None,
+    }
+}
+
+fn number(object: &Value, key: &str) -> Option<u64> {
+    dig(object, &["spec", key]).and_then(Value::as_u64)
 }
 
 fn add(needs: &mut BTreeMap<String, Quantity>, name: String, more: Quantity) {
@@ -253,6 +285,43 @@ mod tests {
                 .collect();
             assert_eq!(found.join(" "), expected, "{hard}");
         }
+    }
+
+    #[test]
+    fn of_a_workload_that_grows_only_what_it_asks_for_more_counts() {
+        let (set, _) = read(APP, Some("shop"));
+        let wanted = set.iter().find(|r| r.kind == "Deployment").unwrap();
+        let live = |replicas: u64, cpu: &str| {
+            let container = json!({"resources": {"requests": {"cpu": cpu, "memory": "1Gi"}}});
+            json!({"spec": {"replicas": replicas, "template": {"spec": {"containers": [container]}}}})
+        };
+        let cases = [
+            (live(3, "500m"), "pods", "3", "3", false),
+            (live(2, "500m"), "requests.cpu", "1500m", "1", false),
+            (live(2, "500m"), "requests.cpu", "1400m", "1", true),
+            (live(1, "500m"), "pods", "2", "1", true),
+            (live(3, "400m"), "cpu", "1500m", "1200m", false),
+            (live(3, "400m"), "cpu", "1400m", "1200m", true),
+            (live(3, "400m"), "memory", "1Gi", "3Gi", false),
+            (live(9, "500m"), "pods", "1", "9", false),
+        ];
+        for (live, name, hard, used, is_over) in cases {
+            let mut needs = Needs::default();
+            needs.grow(wanted, &live);
+            let quota = quota(&json!({ name: hard }), &json!({ name: used }));
+            let found = needs.shortages([&quota]);
+            assert_eq!(!found.is_empty(), is_over, "{live} {name} {hard}");
+            assert!(found.iter().all(|shortage| !shortage.is_certain));
+        }
+        // How many there are is left to an autoscaler.
+        let (set, _) = read(&APP.replace("replicas: 3, ", ""), Some("shop"));
+        let wanted = set.iter().find(|r| r.kind == "Deployment").unwrap();
+        let mut needs = Needs::default();
+        needs.grow(wanted, &live(7, "500m"));
+        assert_eq!(
+            needs.shortages([&quota(&json!({"pods": "1"}), &json!({"pods": "7"}))]),
+            []
+        );
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! What a deployment waits for, on a cluster whose controllers and nodes work, and what is known before
 //! the first write.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     apply_faults::world::Place,
-    support::{ApiServer, server::signal},
+    support::{
+        ApiServer, Proxy,
+        proxy::{Act, Fault, Seen, Verb},
+        server::signal,
+    },
 };
 
 fn workload(name: &str, annotations: &Value) -> Value {
@@ -259,6 +266,108 @@ fn what_is_not_ready_in_time_is_named_with_its_event_and_its_pod() {
     place
         .run(&["deploy", "app.yaml", "--wait", "--timeout", "30s"])
         .succeeds();
+}
+
+#[test]
+fn looking_into_what_blocks_is_bounded_and_ends_at_once_when_interrupted() {
+    let place = Place::new(ApiServer::with_nodes(), "hangs");
+    let waiting = json!({"sandbox/waiting": "ImagePullBackOff"});
+    let stuck: Vec<Value> = (0..8)
+        .map(|n| workload(&format!("stuck-{n}"), &waiting))
+        .collect();
+    place.write("app.yaml", &stuck);
+    let proxy = Proxy::before(place.server);
+    let is_asked = |seen: &Seen| seen.line.contains("/log?") || seen.plural == "events";
+    let hang = |which: fn(&Seen) -> bool| {
+        proxy.misbehave(vec![Fault::new(Act::Swallow).on(which).times(1000)]);
+    };
+    let deploy = [
+        "deploy",
+        "app.yaml",
+        "--wait",
+        "--timeout",
+        "6s",
+        "-o",
+        "json",
+    ];
+
+    // A node that is dead: no log ever comes, all else does.
+    hang(|seen| seen.line.contains("/log?"));
+    let begun = Instant::now();
+    let run = place.run_through(&proxy, &deploy).fails(7, "E0518");
+    assert!(begun.elapsed() < Duration::from_secs(16), "side by side");
+    let asked = proxy.struck().len();
+    assert_eq!(asked, stuck.len(), "each log was asked for once");
+    let result = run.json();
+    let blockers = result["blockers"].as_array().expect("blockers");
+    assert_eq!(blockers.len(), stuck.len(), "{result}");
+    for blocker in blockers {
+        assert_eq!(
+            blocker["pods"][0]["reason"], "ImagePullBackOff",
+            "{blocker}"
+        );
+        assert_eq!(blocker["lastEvent"]["reason"], "ScalingReplicaSet");
+    }
+    assert!(
+        run.stderr
+            .contains("its events or logs were not told in time"),
+        "{run}"
+    );
+
+    // Nobody tells any event either: that is waited for as long as for everything.
+    hang(is_asked);
+    let begun = Instant::now();
+    let run = place.run_through(&proxy, &deploy).fails(7, "E0518");
+    assert!(
+        begun.elapsed() < Duration::from_secs(22),
+        "ten seconds in all"
+    );
+    assert!(run.stderr.contains("ImagePullBackOff"), "{run}");
+
+    // An interrupt while it is looked.
+    hang(is_asked);
+    let run = std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (place, proxy) = (&place, &proxy);
+        let run = scope.spawn(move || {
+            place.run_with(&proxy.kubeconfig, &deploy, |pid| {
+                tell.send(pid).expect("a listener")
+            })
+        });
+        let pid = told.recv().expect("a process");
+        let until = Instant::now() + Duration::from_secs(30);
+        while proxy.struck().is_empty() {
+            assert!(Instant::now() < until, "nobody asks");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(pid, "INT");
+        let begun = Instant::now();
+        let run = run.join().expect("the run ends");
+        assert!(begun.elapsed() < Duration::from_secs(3), "at once: {run}");
+        run
+    });
+    let blockers = run.ends(130).json()["blockers"].clone();
+    assert_eq!(blockers.as_array().map(Vec::len), Some(stuck.len()));
+}
+
+#[test]
+fn status_looks_at_the_pods_of_all_unready_members_at_once() {
+    let place = Place::new(ApiServer::with_nodes(), "status-pods");
+    let waiting = json!({"sandbox/waiting": "ImagePullBackOff"});
+    let stuck: Vec<Value> = (0..8)
+        .map(|n| workload(&format!("stuck-{n}"), &waiting))
+        .collect();
+    place.write("app.yaml", &stuck);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    let proxy = Proxy::before(place.server);
+    let slow = Fault::new(Act::Delay(Duration::from_secs(2)));
+    let is_look = |seen: &Seen| seen.plural == "pods" && seen.verb == Verb::List;
+    proxy.misbehave(vec![slow.on(is_look).times(1000)]);
+    let begun = Instant::now();
+    place.run_through(&proxy, &["status", "app"]).succeeds();
+    let took = begun.elapsed();
+    assert_eq!(proxy.struck().len(), stuck.len(), "each is looked at");
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
 #[test]
@@ -586,6 +695,140 @@ fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
         kubectl(&["get", "configmaps", "-o", "name"]),
         "configmap/kube-root-ca.crt\n"
     );
+    // What is there already, and grows.
+    let sized = |cpu: &str| {
+        let mut sized = workload("sized", &json!({}));
+        sized["spec"]["template"]["spec"]["containers"][0]["resources"] =
+            json!({"requests": {"cpu": cpu}});
+        sized
+    };
+    place.write("sized.yaml", &[sized("600m")]);
+    let deploy = ["deploy", "sized.yaml", "--wait", "--timeout", "60s"];
+    place.run(&deploy).succeeds();
+    let used = ["get", "quota", "few", "-o", "jsonpath={.status.used}"];
+    while !kubectl(&used).contains("600m") {
+        assert!(
+            Instant::now() < until + Duration::from_secs(60),
+            "it is not counted"
+        );
+    }
+    for (cpu, note) in [("900m", false), ("1200m", true)] {
+        place.write("sized.yaml", &[sized(cpu)]);
+        let plan = place.run(&["plan", "sized.yaml", "-o", "json"]).ends(1);
+        let notes = plan.json()["notes"].to_string();
+        assert_eq!(notes.contains("requests.cpu is 600m of 1"), note, "{plan}");
+    }
+}
+
+#[test]
+fn every_right_that_a_run_needs_is_asked_for_before_the_first_write() {
+    let place = Place::new(ApiServer::shared(), "rights");
+    let replaced = |value: &str| {
+        let mut map = map("whole", value);
+        map["metadata"]["annotations"] = json!({"weftctl.dev/patch-strategy": "replace"});
+        map
+    };
+    place.write("app.yaml", &[replaced("one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    let phase = json!({"weftctl.dev/phase": "before", "weftctl.dev/cleanup": "OnSuccess"});
+    let hook = job("hook", &phase, "example.com/job:1", &json!({}));
+    place.write("app.yaml", &[replaced("two"), hook]);
+    let namespace = place.namespace.as_str();
+    let kubectl = |arguments: &[&str]| {
+        let all = [&["-n", namespace], arguments].concat();
+        place.server.kubectl(&all, "")
+    };
+    for (role, verbs, resources) in [
+        (
+            "writer",
+            "get,list,watch,create,patch",
+            "configmaps,jobs.batch",
+        ),
+        ("reader", "get,list", "secrets"),
+    ] {
+        let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource={resources}"));
+        kubectl(&["create", "role", role, &verbs, &resources]);
+        let role = format!("--role={role}");
+        kubectl(&["create", "rolebinding", &role[7..], &role, "--user=nobody"]);
+    }
+    let deploy = [
+        "design",
+        "deploy",
+        "app.yaml",
+        "-n",
+        namespace,
+        "--context",
+        "nobody",
+    ];
+    let mut command = place.sandbox.command(deploy);
+    command.env("KUBECONFIG", &place.server.kubeconfig);
+    let refused = place.sandbox.finish(&mut command, None).fails(4, "E0524");
+    for missing in [
+        "update configmaps",
+        "delete jobs.batch",
+        "create and delete and update secrets",
+        "create and get and update leases.coordination.k8s.io",
+    ] {
+        let words = format!("not allowed to {missing} in namespace {namespace}");
+        assert!(refused.stderr.contains(&words), "{words}: {refused}");
+    }
+    let live = place
+        .server
+        .api
+        .get(&place.path("api/v1", "configmaps/whole"));
+    assert_eq!(live.expect("a map")["data"]["key"], "one");
+}
+
+#[test]
+fn a_review_of_rights_that_gets_no_answer_stops_nobody() {
+    let place = Place::new(ApiServer::shared(), "reviews");
+    let proxy = Proxy::before(place.server);
+    for (value, act) in [
+        ("one", Act::Answer(500, None)),
+        ("two", Act::Answer(503, None)),
+        ("three", Act::Swallow),
+    ] {
+        place.write("app.yaml", &[map("a", value)]);
+        let fault = Fault::new(act).on(|seen| seen.verb == Verb::Review);
+        proxy.misbehave(vec![fault.times(1000)]);
+        let begun = Instant::now();
+        place
+            .run_through(&proxy, &["deploy", "app.yaml"])
+            .succeeds();
+        assert!(!proxy.struck().is_empty(), "nobody asked");
+        assert!(begun.elapsed() < Duration::from_secs(20), "not for long");
+    }
+}
+
+#[test]
+fn what_would_stop_a_run_is_looked_for_again_when_another_run_came_before() {
+    let place = Place::new(ApiServer::shared(), "again");
+    place.write("app.yaml", &[map("a", "one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    place.write("app.yaml", &[map("a", "two")]);
+    place.write("other/app.yaml", &[map("a", "other")]);
+    let proxy = Proxy::before(place.server);
+    let mut other = place
+        .sandbox
+        .command(["design", "deploy", "other/app.yaml"]);
+    other.args(["-n", &place.namespace, "--context", "sandbox"]);
+    other.env("KUBECONFIG", &place.server.kubeconfig);
+    let other = Mutex::new(other);
+    let fault = Fault::new(Act::Call(Arc::new(move || {
+        let run = other.lock().expect("no panic").output();
+        let run = run.expect("a run");
+        assert!(run.status.success(), "{run:?}");
+    })));
+    let is_claim = |seen: &Seen| seen.plural == "leases" && seen.verb == Verb::Put;
+    proxy.misbehave(vec![fault.on(is_claim)]);
+    place
+        .run_through(&proxy, &["deploy", "app.yaml"])
+        .succeeds();
+    let reviews = proxy.seen().into_iter();
+    let reviews = reviews.filter(|seen| seen.verb == Verb::Review).count();
+    assert_eq!(reviews, 2, "once for each plan");
+    let live = place.server.api.get(&place.path("api/v1", "configmaps/a"));
+    assert_eq!(live.expect("a map")["data"]["key"], "two");
 }
 
 #[test]
@@ -735,6 +978,37 @@ fn one_design_goes_to_two_clusters_that_differ_and_goes_on_when_one_was_away() {
     let partial = run(&deploy).ends(9);
     assert!(partial.stderr.contains("west"), "{partial}");
     assert_eq!(partial.json()["resources"][0]["context"], "east");
+    // What reads says what is known, and ends as a comparison with the design does.
+    let design = ["diff", "./app", "--overlay", "east=small"];
+    let code = run(&design).code;
+    assert_eq!(code, Some(8), "the cluster is away");
+    let history = run(&["history", "app", "-o", "json"]);
+    let numbers = history.json()["items"].as_array().cloned().expect("a list");
+    let numbers: Vec<_> = numbers
+        .iter()
+        .map(|item| (item["context"].clone(), item["number"].clone()))
+        .collect();
+    assert_eq!(
+        numbers,
+        [(json!("east"), json!(2)), (json!("east"), json!(1))]
+    );
+    let status = run(&["status", "app", "-o", "json"]);
+    assert_eq!(status.json()["resources"][0]["context"], "east");
+    assert_eq!(status.json()["resources"][0]["ready"], true);
+    assert_eq!(status.json()["ready"], false, "nobody knows of the other");
+    let events = run(&["events", "app", "-o", "json"]);
+    let logs = run(&["logs", "app", "-o", "json"]);
+    let revisions = run(&["diff", "app", "--revision", "1", "-o", "json"]);
+    let change = &revisions.json()["changes"][0];
+    assert_eq!(change["fields"][0]["new"], "new", "{revisions}");
+    for read in [&history, &status, &events, &revisions] {
+        let failures = read.json()["failures"].clone();
+        assert_eq!(failures[0]["object"]["context"], "west", "{read}");
+    }
+    for read in [history, status, events, logs, revisions] {
+        assert_eq!(read.code, code, "{read}");
+        assert!(read.stderr.contains("west"), "{read}");
+    }
     west.restart("kube-apiserver");
     west.wait_until_ready();
     assert_eq!(sizes(), ["new small", "all large"]);

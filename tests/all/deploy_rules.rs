@@ -308,7 +308,6 @@ fn an_annotation_allows_one_object_to_be_replaced_in_a_rollback_too() {
 }
 
 #[test]
-#[ignore = "engine: a selector that loses a label is planned as configured, and refused at the write"]
 fn a_selector_that_loses_a_label_is_replaced_as_one_whose_label_changes() {
     let place = Place::new();
     let web = |labels: Value| {
@@ -577,7 +576,6 @@ fn annotations_force_adopt_and_replace_for_one_object_what_no_flag_allows() {
 }
 
 #[test]
-#[ignore = "engine: the annotation that allowed the adoption stays on what is given back"]
 fn what_was_adopted_by_its_annotation_is_given_back_without_it() {
     let place = Place::new();
     let theirs = map("theirs", "theirs");
@@ -686,7 +684,6 @@ fn the_last_ten_revisions_are_kept_and_each_says_what_became_of_it() {
 }
 
 #[test]
-#[ignore = "engine: every repetition of a run that fails is a revision, and pushes out an older one"]
 fn a_run_that_fails_again_and_again_does_not_push_out_what_can_be_gone_back_to() {
     let place = Place::new();
     for value in ["one", "two"] {
@@ -1237,7 +1234,6 @@ fn an_api_service_that_does_not_answer_is_named_and_in_nobodys_way() {
 }
 
 #[test]
-#[ignore = "engine: every second of a wait is a line, although nothing is new"]
 fn a_wait_says_the_same_only_once_where_nobody_looks_on() {
     // Nothing becomes ready without controllers.
     let place = Place::new();

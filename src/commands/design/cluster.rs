@@ -82,7 +82,8 @@ impl SetArgs {
 /// A change of a deployed design that is named without its source.
 #[derive(clap::Args, Debug)]
 pub(super) struct ChangeArgs {
-    /// Only say what would happen; the cluster is asked either way
+    /// Only say what would happen: client plans from what is seen in the cluster, server asks the API
+    /// server for each write, too
     #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
     dry_run: Option<String>,
     #[command(flatten)]
@@ -104,8 +105,10 @@ impl ChangeArgs {
     ) -> Result<Outcome> {
         let target = self.set.target(cx)?;
         let request = DeployDesign::new(goal(self.set.name), target, self.run.options(options));
-        if self.dry_run.is_some() {
-            return shown(cx, request, Mode::Plan).await;
+        match self.dry_run.as_deref() {
+            None => {}
+            Some("server") => return shown(cx, request, Mode::DryRun).await,
+            Some(_) => return shown(cx, request, Mode::Plan).await,
         }
         self.run.perform(cx, request, true).await
     }
@@ -234,11 +237,7 @@ pub(super) async fn shown(cx: &Context, request: DeployDesign, mode: Mode) -> Re
 /// A plan, with what could not be planned as its error.
 pub(super) fn with_failures(plan: DeployResult) -> Outcome {
     let errors: Vec<Error> = plan.failures.iter().cloned().map(Error::from).collect();
-    let outcome = Outcome::from(plan);
-    match Error::all(errors) {
-        Some(error) => outcome.but(error),
-        None => outcome,
-    }
+    Outcome::from(plan).short_of(errors)
 }
 
 /// Says what the run noticed.

@@ -203,11 +203,7 @@ impl Diff {
         super::tell(cx, &diff.notes);
         let same = !diff.differs;
         let failures: Vec<Error> = diff.failures.iter().cloned().map(Error::from).collect();
-        let outcome = Outcome::from(diff).answering(same);
-        Ok(match Error::all(failures) {
-            Some(error) => outcome.but(error),
-            None => outcome,
-        })
+        Ok(Outcome::from(diff).answering(same).short_of(failures))
     }
 
     /// Compares two designs.

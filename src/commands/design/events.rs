@@ -5,7 +5,7 @@ use crate::{
     api::deployed::{EventList, ListEvents},
     commands::{Outcome, watch::Watch},
     context::Context,
-    error::Result,
+    error::{Error, Result},
     output::{Column, Human, Table, View},
 };
 
@@ -84,7 +84,10 @@ impl Events {
         };
         let watch = &self.watch;
         watch
-            .show(cx, &request, |events| Dated::new(cx, watch, events))
+            .show(cx, &request, |events| {
+                let failures = events.failures.iter().cloned().map(Error::from).collect();
+                (Dated::new(cx, watch, events), failures)
+            })
             .await
     }
 }

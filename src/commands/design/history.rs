@@ -5,7 +5,7 @@ use crate::{
     api::deploy::{ListRevisions, RevisionList},
     commands::Outcome,
     context::Context,
-    error::Result,
+    error::{Error, Result},
     output::{Column, Human, Table, View},
 };
 
@@ -67,6 +67,8 @@ impl History {
             target: self.set.target(cx)?,
             name: self.set.name,
         };
-        Ok(cx.client().await?.call(&request).await?.into())
+        let found = cx.client().await?.call(&request).await?;
+        let failures: Vec<Error> = found.failures.iter().cloned().map(Error::from).collect();
+        Ok(Outcome::from(found).short_of(failures))
     }
 }

@@ -258,9 +258,6 @@ impl Logs {
         } else {
             printer.kept.into()
         };
-        Ok(match Error::all(printer.errors) {
-            Some(error) => outcome.but(error),
-            None => outcome,
-        })
+        Ok(outcome.short_of(printer.errors))
     }
 }

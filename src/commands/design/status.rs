@@ -7,7 +7,7 @@ use crate::{
     api::deploy::{DeploymentStatus, DesignStatus, ReadSet},
     commands::{Outcome, watch::Watch},
     context::Context,
-    error::Result,
+    error::{Error, Result},
     output::{Column, Human, Table, View, human::plural},
 };
 
@@ -112,7 +112,10 @@ impl Status {
         };
         let watch = &self.watch;
         watch
-            .show(cx, &request, |status| Dated::new(cx, watch, status))
+            .show(cx, &request, |status| {
+                let failures = status.failures.iter().cloned().map(Error::from).collect();
+                (Dated::new(cx, watch, status), failures)
+            })
             .await
     }
 }

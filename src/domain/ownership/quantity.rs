@@ -73,6 +73,15 @@ impl Quantity {
         Some(Self { nano })
     }
 
+    /// Subtracts; nothing comes back for what is too large, or would be less than nothing.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        let nano = self
+            .nano
+            .checked_sub(other.nano)
+            .filter(|nano| *nano >= 0)?;
+        Some(Self { nano })
+    }
+
     /// Multiplies; nothing comes back for what is too large.
     pub fn times(self, count: u64) -> Option<Self> {
         let nano = self.nano.checked_mul(count.into())?;

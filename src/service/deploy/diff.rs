@@ -3,6 +3,7 @@
 //! The first is the plan of a deployment, told field by field: there is no second comparison that
 //! could say something else. What a deployment would refuse is a difference here, with the reason.
 
+use futures::FutureExt;
 use serde_json::Value;
 use weft_domain::{
     diff::{self, FieldChange, ResourceChange},
@@ -11,7 +12,7 @@ use weft_domain::{
     resource::ResourceSet,
 };
 
-use super::{record, site::Site};
+use super::{record, several::on_each, site::Site};
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
@@ -128,32 +129,42 @@ fn objects(set: &ResourceSet) -> Vec<Value> {
 /// Compares two revisions, in each of the clusters.
 ///
 /// # Errors
-/// When the design isn't deployed or has no such revision, or a cluster can't be asked.
+/// When none of the clusters can compare them: the design isn't deployed there or has no such
+/// revision, or they can't be asked. What only some can't compare is among the failures.
 pub async fn diff_revisions(services: &Services, request: DiffRevisions) -> Result<DesignDiff> {
-    let mut changes = Vec::new();
-    let mut newest = None;
-    for context in request.target.each() {
-        let site = Site::at(services, &request.target, context, &request.name, true).await?;
-        let to = match request.to {
-            Some(number) => number,
-            None => record::newest(&site).await?,
-        };
-        newest = newest.max(Some(to));
-        let old = objects(&record::wanted(&site, request.from).await?.set);
-        let new = objects(&record::wanted(&site, to).await?.set);
-        let found = diff::manifests(&old, &new)
-            .map_err(|error| Error::internal("a revision of no objects").because(error))?;
-        changes.extend(found.into_iter().map(|resource| DesignChange {
-            context: Some(site.context().to_owned()),
-            ..resource.into()
-        }));
-    }
+    let ask = |context| revisions_of(services, &request, context).boxed();
+    let (parts, failures) = on_each(&request.target, ask).await?;
+    let newest = parts.iter().map(|(to, _)| *to).max();
     let to = request.to.or(newest).unwrap_or_default();
+    let changes: Vec<_> = parts.into_iter().flat_map(|(_, changes)| changes).collect();
     Ok(DesignDiff {
         from: format!("revision {} of {}", request.from, request.name),
         to: format!("revision {to}"),
         differs: !changes.is_empty(),
         changes,
+        failures: failures.into_iter().map(Into::into).collect(),
         ..DesignDiff::default()
     })
+}
+
+/// The number of the newer revision in one cluster, and how it differs from the older one.
+async fn revisions_of(
+    services: &Services,
+    request: &DiffRevisions,
+    context: Option<String>,
+) -> Result<(u64, Vec<DesignChange>)> {
+    let site = Site::at(services, &request.target, context, &request.name, true).await?;
+    let to = match request.to {
+        Some(number) => number,
+        None => record::newest(&site).await?,
+    };
+    let old = objects(&record::wanted(&site, request.from).await?.set);
+    let new = objects(&record::wanted(&site, to).await?.set);
+    let found = diff::manifests(&old, &new)
+        .map_err(|error| Error::internal("a revision of no objects").because(error))?;
+    let changes = found.into_iter().map(|resource| DesignChange {
+        context: Some(site.context().to_owned()),
+        ..resource.into()
+    });
+    Ok((to, changes.collect()))
 }

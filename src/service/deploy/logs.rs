@@ -20,6 +20,7 @@ use std::{
 
 use futures::{
     FutureExt, Stream, StreamExt,
+    future::join_all,
     stream::{self, BoxStream, SelectAll},
 };
 use serde_json::Value;
@@ -29,6 +30,7 @@ use weft_domain::inventory::Member;
 
 use super::{
     family::{Family, Named},
+    several::on_each,
     site::Site,
 };
 use crate::{
@@ -50,27 +52,36 @@ const ATTEMPTS: u32 = 5;
 /// Reads the logs.
 ///
 /// # Errors
-/// When the design isn't deployed, something that is named doesn't belong to it, or its cluster can't be
-/// asked. Of what happens later the stream tells.
+/// When something that is named doesn't belong to the design, or none of the clusters tells what does: it
+/// isn't deployed there, or they can't be asked. What only some don't tell the stream says, and what
+/// happens later.
 pub async fn logs(
     services: Services,
     request: ReadLogs,
 ) -> Result<BoxStream<'static, Result<LogPart>>> {
-    let mut places = Vec::new();
-    for context in request.target.each() {
-        let site = Site::at(&services, &request.target, context, &request.name, true).await?;
-        let family = Family::of(&site).await?;
-        places.push(Place { site, family });
-    }
-    let mut found = Vec::new();
-    let mut notes = Vec::new();
-    for (index, place) in places.iter_mut().enumerate() {
-        found.extend(place.containers(index, &request).await?);
+    let ask = |context| Place::of(&services, &request, context).boxed();
+    let (asked, failures) = on_each(&request.target, ask).await?;
+    let (mut places, mut found, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (mut place, containers)) in asked.into_iter().enumerate() {
         notes.append(&mut place.family.notes);
+        places.push(place);
+        let containers = containers.into_iter();
+        found.extend(containers.map(|container| Container {
+            place: index,
+            ..container
+        }));
     }
-    known(&places, &found, &request)?;
+    if let Err(unknown) = known(&places, &found, &request) {
+        // It may be in a cluster that does not answer.
+        return Err(match Error::all(failures) {
+            Some(failed) => unknown.along_with(failed),
+            None => unknown,
+        });
+    }
     let notes = notes.into_iter().map(|message| LogPart::Note { message });
-    let notes = stream::iter(notes.collect::<Vec<_>>()).map(Ok);
+    let failures = failures.into_iter();
+    let failures = failures.map(|error| LogPart::Unreadable { error });
+    let notes = stream::iter(notes.chain(failures).collect::<Vec<_>>()).map(Ok);
     if request.follow {
         let mut followed = Followed::new(places, request);
         followed.take(found)?;
@@ -115,6 +126,8 @@ pub async fn logs(
 struct Place {
     site: Site,
     family: Family,
+    /// Whether it does not answer any more.
+    lost: bool,
 }
 
 /// A container as it is now, or was when it ended.
@@ -149,6 +162,22 @@ impl Container {
 }
 
 impl Place {
+    /// One of the clusters, with the containers there.
+    async fn of(
+        services: &Services,
+        request: &ReadLogs,
+        context: Option<String>,
+    ) -> Result<(Self, Vec<Container>)> {
+        let site = Site::at(services, &request.target, context, &request.name, true).await?;
+        let mut place = Self {
+            family: Family::of(&site).await?,
+            site,
+            lost: false,
+        };
+        let containers = place.containers(0, request).await?;
+        Ok((place, containers))
+    }
+
     /// The containers of the pods that belong to what is asked for, by pod and in their order.
     async fn containers(&mut self, place: usize, request: &ReadLogs) -> Result<Vec<Container>> {
         let kind = self.site.own("v1", "Pod")?;
@@ -517,14 +546,28 @@ impl Followed {
 
     /// Looks at the pods: new ones are followed, and those that have ended are read to their end.
     async fn look_again(&mut self) -> Result<()> {
-        let mut found = Vec::new();
-        for (index, place) in self.places.iter_mut().enumerate() {
-            found.extend(place.containers(index, &self.request).await?);
-            let notes = place.family.notes.drain(..);
+        let request = &self.request;
+        let looks = self.places.iter_mut().enumerate();
+        let looks = looks.filter(|(_, place)| !place.lost);
+        let looks = looks.map(|(index, place)| async move {
+            let found = place.containers(index, request).await;
+            place.lost = found.is_err();
+            (found, std::mem::take(&mut place.family.notes))
+        });
+        let looked = join_all(looks).await;
+        let is_lost = self.places.iter().all(|place| place.lost);
+        let mut all = Vec::new();
+        for (found, notes) in looked {
+            let notes = notes.into_iter();
             self.ready
                 .extend(notes.map(|message| LogPart::Note { message }));
+            match found {
+                Ok(found) => all.extend(found),
+                Err(error) if is_lost => return Err(error),
+                Err(error) => self.ready.push_back(LogPart::Unreadable { error }),
+            }
         }
-        self.take(found)
+        self.take(all)
     }
 
     fn take(&mut self, found: Vec<Container>) -> Result<()> {

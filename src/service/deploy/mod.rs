@@ -17,6 +17,7 @@ mod perform;
 mod preflight;
 mod ready;
 mod record;
+mod several;
 mod site;
 mod status;
 
@@ -43,7 +44,7 @@ use weft_domain::{
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
 };
 
-use self::{observe::Planned, perform::Run, ready::Known, site::Site};
+use self::{observe::Planned, perform::Run, ready::Known, several::apart, site::Site};
 use super::{
     Services,
     design::{Judged, read, set_by},
@@ -127,28 +128,14 @@ pub(super) fn each<'a, T: Send + 'a>(
 
 /// One result of several clusters; where one failed and another didn't, both parts are in it.
 fn merge(runs: Vec<(String, Result<DeployResult>)>) -> Result<DeployResult> {
-    let several = runs.len() > 1;
-    let mut errors = Vec::new();
-    let mut merged: Option<DeployResult> = None;
-    for (context, run) in runs {
-        match (run, &mut merged) {
-            (Ok(result), None) => merged = Some(result),
-            (Ok(result), Some(merged)) => merged.join(result),
-            (Err(error), _) => {
-                let mut place = error.place().clone();
-                if several && place.context.is_none() {
-                    place.context = Some(context);
-                }
-                errors.push(error.at(place));
-            }
-        }
-    }
-    if let Some(mut merged) = merged {
-        merged.failures.extend(errors.into_iter().map(Into::into));
-        return Ok(merged);
-    }
-    let none = || Error::internal("a run without a cluster");
-    Err(Error::all(errors).unwrap_or_else(none))
+    let (results, errors) = apart(runs)?;
+    let merged = results.into_iter().reduce(|mut merged, result| {
+        merged.join(result);
+        merged
+    });
+    let mut merged = merged.ok_or_else(|| Error::internal("a run without a cluster"))?;
+    merged.failures.extend(errors.into_iter().map(Into::into));
+    Ok(merged)
 }
 
 /// What one cluster shall look like.
@@ -244,7 +231,7 @@ impl Ordered<'_> {
         if self.request.mode == Mode::Compare {
             return Ok(self.shown(site, &plan));
         }
-        let mut notes = preflight::check(site, &self.wanted.set, &plan).await?;
+        let mut notes = self.preflight(site, &plan).await?;
         self.expect(site, &plan)?;
         if self.request.mode != Mode::Perform {
             let mut result = self.shown(site, &plan);
@@ -264,7 +251,11 @@ impl Ordered<'_> {
             let before = site.parent.clone();
             site.find().await?;
             if site.parent != before {
+                let seen = fingerprint(site, &plan);
                 Planned { plan, states } = self.plan(site, &known).await?;
+                if fingerprint(site, &plan) != seen {
+                    notes = self.preflight(site, &plan).await?;
+                }
             }
             self.expect(site, &plan)?;
             let mut result = if self.is_done(site, &plan) {
@@ -291,6 +282,14 @@ impl Ordered<'_> {
             refuse(site, &planned.plan).await?;
         }
         Ok(planned)
+    }
+
+    /// Looks for what would stop a plan halfway, if it has anything to do.
+    async fn preflight(&self, site: &Site, plan: &Plan) -> Result<Vec<String>> {
+        if self.is_done(site, plan) {
+            return Ok(Vec::new());
+        }
+        preflight::check(site, &self.wanted.set, plan).await
     }
 
     /// Whether a plan is the one that the user has seen.
@@ -483,7 +482,10 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
         match finding.rule {
             Rule::UnknownKind => {
                 let resource = judged.set.position(id).and_then(|at| judged.set.get(at));
-                resource.is_some_and(is_served)
+                resource.is_some_and(|resource| {
+                    let kind = (resource.api_version.as_str(), resource.kind.as_str());
+                    is_served(resource) || ready::is_brought(&judged.set, kind)
+                })
             }
             _ => schema && (site.is_newer() || (group.contains('.') && !is_built_in_group(group))),
         }

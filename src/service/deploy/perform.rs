@@ -385,7 +385,7 @@ impl<'a> Work<'a> {
                     self.empty(&kind, member).await?;
                     self.remove(&kind, member, step).await?;
                 } else {
-                    release(site, &kind, member, step).await?;
+                    release(site, &kind, member, step, &site.write()).await?;
                 }
             }
             return Ok(Done::Live(None, Vec::new()));
@@ -513,7 +513,7 @@ impl<'a> Work<'a> {
             }
         };
         let troubles = match &object {
-            Some(object) => super::ready::troubles(self.site, object).await,
+            Some(object) => super::ready::trouble(self.site, object, self.run.handle).await,
             None => super::ready::Troubles::default(),
         };
         let why = format!("{last}{troubles}");
@@ -737,41 +737,49 @@ async fn overwrite(
 /// Gives the fields of client-side tools to our own entry, so that later removals work.
 async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<()> {
     let namespace = resource.namespace.as_deref();
-    managed(site, kind, namespace, &resource.name, |_, entries| {
-        let mut fields = Value::Object(Map::new());
-        let mut kept = Vec::new();
-        for entry in entries {
-            let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-            let theirs = text("operation") == "Update"
-                && text("subresource").is_empty()
-                && step.migrate.iter().any(|name| name == text("manager"));
-            let ours = text("operation") == "Apply" && text("manager") == site.manager;
-            let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
-            if ours {
-                join(&mut fields, held, 0);
-            } else if theirs {
-                // What the design doesn't name stays theirs: our apply would delete it.
-                let (named, rest) = ownership::split(held, &resource.object);
-                join(&mut fields, &named, 0);
-                if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
-                    let mut entry = entry.clone();
-                    entry["fieldsV1"] = rest;
-                    kept.push(entry);
+    let write = site.write();
+    managed(
+        site,
+        kind,
+        namespace,
+        &resource.name,
+        &write,
+        |_, entries| {
+            let mut fields = Value::Object(Map::new());
+            let mut kept = Vec::new();
+            for entry in entries {
+                let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+                let theirs = text("operation") == "Update"
+                    && text("subresource").is_empty()
+                    && step.migrate.iter().any(|name| name == text("manager"));
+                let ours = text("operation") == "Apply" && text("manager") == site.manager;
+                let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
+                if ours {
+                    join(&mut fields, held, 0);
+                } else if theirs {
+                    // What the design doesn't name stays theirs: our apply would delete it.
+                    let (named, rest) = ownership::split(held, &resource.object);
+                    join(&mut fields, &named, 0);
+                    if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
+                        let mut entry = entry.clone();
+                        entry["fieldsV1"] = rest;
+                        kept.push(entry);
+                    }
+                } else {
+                    kept.push(entry.clone());
                 }
-            } else {
-                kept.push(entry.clone());
             }
-        }
-        kept.push(json!({
-            "manager": site.manager, "operation": "Apply", "apiVersion": resource.api_version,
-            "fieldsType": "FieldsV1", "fieldsV1": fields,
-        }));
-        Some(Rewrite {
-            entries: kept,
-            removed: vec![annotation(RETAINED_BY)],
-            added: Vec::new(),
-        })
-    })
+            kept.push(json!({
+                "manager": site.manager, "operation": "Apply", "apiVersion": resource.api_version,
+                "fieldsType": "FieldsV1", "fieldsV1": fields,
+            }));
+            Some(Rewrite {
+                entries: kept,
+                removed: vec![annotation(RETAINED_BY)],
+                added: Vec::new(),
+            })
+        },
+    )
     .await
 }
 
@@ -792,49 +800,63 @@ fn join(into: &mut Value, from: &Value, depth: usize) {
 
 /// Lets go of an object: our label, our annotation and our entry go, all else stays. One that isn't the
 /// object that was looked at, or isn't ours any more, is left alone.
-async fn release(site: &Site, kind: &KindRef, member: &Member, step: &Step) -> Result<()> {
+pub(super) async fn release(
+    site: &Site,
+    kind: &KindRef,
+    member: &Member,
+    step: &Step,
+    write: &Write,
+) -> Result<()> {
     let namespace = member.namespace.as_deref();
     let uid = step.precondition.as_ref().and_then(|seen| seen.uid.clone());
     let is_ours = |live: &Value| {
         let is_it = uid.is_none() || live["metadata"]["uid"].as_str() == uid.as_deref();
         is_it && live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str()
     };
-    let done = managed(site, kind, namespace, &member.name, |live, entries| {
-        if !is_ours(live) {
-            return None;
-        }
-        let mut removed = vec![
-            format!("/metadata/labels/{}", escape(PART_OF_LABEL)),
-            annotation(ORIGIN),
-        ];
-        if outlives(member, live) == Some(Outlives::Adopted) {
-            // It had none of our policies before.
-            let ours = ownership::applied(live, &site.manager);
-            let ours = ours.and_then(|ours| ours.fields.field("metadata")?.field("annotations"));
-            let keys = ANNOTATIONS.iter().map(|(key, ..)| *key);
-            let keys = keys.filter(|key| ours.is_some_and(|ours| ours.field(key).is_some()));
-            removed.extend(keys.map(annotation));
-        }
-        // A chosen manager may be that of another tool, whose updates are its own.
-        let is_own = |entry: &&Value| {
-            entry["manager"] == site.manager.as_str()
-                && (entry["operation"] == "Apply" || site.manager == site.id.field_manager())
-        };
-        let kept = entries.iter().filter(|entry| !is_own(entry));
-        let mut added = Vec::new();
-        if step.retained {
-            let by = site.id.as_str();
-            if !live["metadata"]["annotations"].is_object() {
-                added.push(("/metadata/annotations".to_owned(), json!({})));
+    let done = managed(
+        site,
+        kind,
+        namespace,
+        &member.name,
+        write,
+        |live, entries| {
+            if !is_ours(live) {
+                return None;
             }
-            added.push((annotation(RETAINED_BY), by.into()));
-        }
-        Some(Rewrite {
-            entries: kept.cloned().collect(),
-            removed,
-            added,
-        })
-    })
+            let mut removed = vec![
+                format!("/metadata/labels/{}", escape(PART_OF_LABEL)),
+                annotation(ORIGIN),
+            ];
+            if outlives(member, live) == Some(Outlives::Adopted) {
+                // It had none of our policies before.
+                let ours = ownership::applied(live, &site.manager);
+                let ours =
+                    ours.and_then(|ours| ours.fields.field("metadata")?.field("annotations"));
+                let keys = ANNOTATIONS.iter().map(|(key, ..)| *key);
+                let keys = keys.filter(|key| ours.is_some_and(|ours| ours.field(key).is_some()));
+                removed.extend(keys.map(annotation));
+            }
+            // A chosen manager may be that of another tool, whose updates are its own.
+            let is_own = |entry: &&Value| {
+                entry["manager"] == site.manager.as_str()
+                    && (entry["operation"] == "Apply" || site.manager == site.id.field_manager())
+            };
+            let kept = entries.iter().filter(|entry| !is_own(entry));
+            let mut added = Vec::new();
+            if step.retained {
+                let by = site.id.as_str();
+                if !live["metadata"]["annotations"].is_object() {
+                    added.push(("/metadata/annotations".to_owned(), json!({})));
+                }
+                added.push((annotation(RETAINED_BY), by.into()));
+            }
+            Some(Rewrite {
+                entries: kept.cloned().collect(),
+                removed,
+                added,
+            })
+        },
+    )
     .await;
     match done {
         Err(error) if error.code() == Code::ObjectNotFound => Ok(()),
@@ -867,6 +889,7 @@ async fn managed(
     kind: &KindRef,
     namespace: Option<&str>,
     name: &str,
+    write: &Write,
     change: impl Fn(&Value, &[Value]) -> Option<Rewrite>,
 ) -> Result<()> {
     const TRIES: usize = 10;
@@ -904,10 +927,9 @@ async fn managed(
         };
         operations
             .push(json!({ "op": "add", "path": "/metadata/managedFields", "value": entries }));
-        let write = site.write();
         let patched = site
             .objects
-            .json_patch(kind, namespace, name, &Value::Array(operations), &write)
+            .json_patch(kind, namespace, name, &Value::Array(operations), write)
             .await;
         match patched {
             Ok(_) => return Ok(()),

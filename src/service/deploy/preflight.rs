@@ -2,18 +2,23 @@
 //! namespaces that aren't there, quotas without room. What the cluster doesn't tell is no reason to
 //! stop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::Value;
+use tokio::time::Instant;
 use weft_domain::{
     plan::{Action, Plan, Step},
     quota::{Needs, Shortage},
-    resource::{Resource, ResourceSet},
+    resource::{Cleanup, Patch, Resource, ResourceSet},
 };
 
 use super::{
     each,
+    observe::{self, Sought},
     site::{Site, is_missing},
 };
 use crate::{
@@ -21,7 +26,23 @@ use crate::{
     error::{Code, Error, Result},
 };
 
-/// Looks for everything that would stop a plan; what may stop it comes back as notes.
+/// How long is asked for rights; what is not answered by then is unknown.
+const ASKING: Duration = Duration::from_secs(10);
+/// What a run does to the inventory and the lease of a set: group, plural and verbs.
+const INVENTORY: [(&str, &str, &[&str]); 2] = [
+    (
+        "",
+        "secrets",
+        &["get", "list", "create", "update", "delete"],
+    ),
+    (
+        "coordination.k8s.io",
+        "leases",
+        &["get", "create", "update"],
+    ),
+];
+
+/// Looks for everything that would stop a plan that has something to do; what may stop it comes back as notes.
 ///
 /// # Errors
 /// Everything that would stop it, at once.
@@ -42,15 +63,27 @@ pub(super) async fn check(site: &Site, set: &ResourceSet, plan: &Plan) -> Result
 }
 
 /// The verbs of the API that a step needs.
-fn verbs(step: &Step) -> &'static [&'static str] {
-    match step.action {
+fn verbs(step: &Step, resource: Option<&Resource>) -> Vec<&'static str> {
+    let mut verbs = match step.action {
         // An apply of what isn't there is a patch that creates.
-        Action::Created => &["create", "patch"],
-        Action::Configured | Action::Adopted | Action::Released => &["patch"],
-        Action::Replaced => &["delete", "create", "patch"],
-        Action::Pruned => &["delete"],
-        Action::Unchanged | Action::Skipped | Action::Failed => &[],
+        Action::Created => vec!["create", "patch"],
+        Action::Configured | Action::Adopted | Action::Released => vec!["patch"],
+        Action::Replaced => vec!["delete", "create", "patch"],
+        Action::Pruned => vec!["delete"],
+        Action::Unchanged => Vec::new(),
+        Action::Skipped | Action::Failed => return Vec::new(),
+    };
+    let Some(policies) = resource.map(|resource| &resource.policies) else {
+        return verbs;
+    };
+    let exists = matches!(step.action, Action::Configured | Action::Adopted);
+    if exists && policies.patch == Patch::Replace {
+        verbs.push("update");
     }
+    if policies.phase.is_some() && policies.cleanup == Cleanup::OnSuccess {
+        verbs.push("delete");
+    }
+    verbs
 }
 
 /// Asks for each right once; somebody who may do everything is asked no further.
@@ -72,21 +105,26 @@ async fn rights(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<Vec<Error
         };
         // What the design itself defines can't be asked about by name before it is there.
         let Some(kind) = kind else { continue };
-        for verb in verbs(step) {
+        for verb in verbs(step, resource) {
             let (group, plural) = (kind.group.clone(), kind.plural.clone());
             needed.insert((namespace.clone(), group, plural, verb));
         }
     }
-    if needed.is_empty() {
-        return Ok(Vec::new());
+    let inventory = &site.parent_namespace;
+    for (group, plural, verbs) in INVENTORY {
+        for verb in verbs {
+            let (group, plural) = (group.to_owned(), plural.to_owned());
+            needed.insert((Some(inventory.clone()), group, plural, verb));
+        }
     }
+    let objects = &site.objects.clone().until(Instant::now() + ASKING);
     let everything = Question {
         verb: "*",
         group: "*",
         resource: "*",
         ..Question::default()
     };
-    if site.objects.access_review(&everything).await? == Access::Allowed {
+    if objects.access_review(&everything).await? == Access::Allowed {
         return Ok(Vec::new());
     }
     let questions = needed.iter().map(|(namespace, group, resource, verb)| {
@@ -98,7 +136,7 @@ async fn rights(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<Vec<Error
                 namespace: namespace.as_deref(),
                 name: None,
             };
-            let access = site.objects.access_review(&question).await?;
+            let access = objects.access_review(&question).await?;
             Ok::<_, Error>(matches!(access, Access::Denied(_)).then_some(question))
         }
         .boxed()
@@ -151,7 +189,10 @@ async fn namespaces(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<Vec<E
     let Some(kind) = site.kind("v1", "Namespace") else {
         return Ok(Vec::new());
     };
-    let created = created(set, plan);
+    let mut created = created(set, plan);
+    if site.parent.is_none() {
+        created.entry(&site.parent_namespace).or_default();
+    }
     let kind = &kind;
     let looks = created.iter().map(|(&namespace, resources)| {
         async move {
@@ -164,14 +205,12 @@ async fn namespaces(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<Vec<E
                 Err(error) => return Some(error.into()),
             };
             let first = resources.first().map(|resource| resource.id.to_string());
+            let first = first.unwrap_or_else(|| "the inventory".to_owned());
             let more = match resources.len() {
                 0 | 1 => String::new(),
                 count => format!(" and {} more objects", count - 1),
             };
-            let message = format!(
-                "namespace {namespace} {why}; {}{more} would go there",
-                first.unwrap_or_default()
-            );
+            let message = format!("namespace {namespace} {why}; {first}{more} would go there");
             Some(Error::new(Code::NamespaceMissing, message).at(site.place(None)))
         }
         .boxed()
@@ -180,14 +219,37 @@ async fn namespaces(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<Vec<E
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Compares what is created with what quotas have left: what they will refuse, and what they may.
+/// The workloads that are there already and will be changed, by namespace.
+fn changed<'a>(set: &'a ResourceSet, plan: &Plan) -> BTreeMap<&'a str, Vec<&'a Resource>> {
+    let mut changed: BTreeMap<&str, Vec<&Resource>> = BTreeMap::new();
+    let exists = |action| {
+        matches!(
+            action,
+            Action::Configured | Action::Adopted | Action::Replaced
+        )
+    };
+    for step in plan.steps.iter().filter(|step| exists(step.action)) {
+        let resource = step.index.and_then(|index| set.get(index));
+        let resource = resource.filter(|r| r.object.pointer("/spec/template").is_some());
+        if let Some(resource) = resource
+            && let Some(namespace) = &resource.namespace
+        {
+            changed.entry(namespace).or_default().push(resource);
+        }
+    }
+    changed
+}
+
+/// Compares what is created or grows with what quotas have left: what they will refuse, and what they
+/// may.
 async fn quotas(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<(Vec<Error>, Vec<String>)> {
     let Some(kind) = site.kind("v1", "ResourceQuota") else {
         return Ok(Default::default());
     };
-    let created = created(set, plan);
+    let (created, changed) = (&created(set, plan), &changed(set, plan));
     let kind = &kind;
-    let lists = created.iter().map(|(&namespace, resources)| {
+    let namespaces: BTreeSet<&str> = created.keys().chain(changed.keys()).copied().collect();
+    let lists = namespaces.into_iter().map(|namespace| {
         async move {
             let all = Selector::default();
             let listed = site.objects.list(kind, Some(namespace), &all).await;
@@ -198,9 +260,19 @@ async fn quotas(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<(Vec<Erro
             };
             let mut needs = Needs::default();
             if !quotas.is_empty() {
-                for resource in resources {
+                for resource in created.get(namespace).into_iter().flatten() {
                     if let Some(kind) = site.kind(&resource.api_version, &resource.kind) {
                         needs.add(resource, &kind.plural);
+                    }
+                }
+                let changed = changed.get(namespace).into_iter().flatten();
+                let sought = changed
+                    .clone()
+                    .map(|resource| Sought::of_resource(resource));
+                let live = observe::live(site, sought).await?;
+                for resource in changed {
+                    if let Some(Some(live)) = live.get(&resource.id) {
+                        needs.grow(resource, live);
                     }
                 }
             }

@@ -9,6 +9,7 @@ use std::{
 
 use futures::{
     StreamExt,
+    future::join_all,
     stream::{self, BoxStream},
 };
 use serde_json::Value;
@@ -31,8 +32,9 @@ use super::{
 };
 use crate::{
     api::design::{BlockedPod, Blocker, DeployResult},
-    cluster::{KindRef, Objects, Retry, Selector},
+    cluster::{KindRef, ObjectError, Objects, Problem, Retry, Selector},
     error::{Code, Error, Result},
+    service::operation::Handle,
 };
 
 /// How often it is said what is waited for.
@@ -42,6 +44,9 @@ const BLOCKERS: usize = 20;
 /// How many pods of one blocker are looked into, and how many lines of their logs are shown.
 const PODS: usize = 3;
 const LINES: u32 = 5;
+/// How long is looked into all blockers together, and how long a single answer is waited for.
+const LOOKING: Duration = Duration::from_secs(10);
+const EACH: Duration = Duration::from_secs(4);
 
 /// What is known of kinds beside their objects, as far as the cluster tells it.
 #[derive(Default)]
@@ -410,7 +415,7 @@ pub(super) async fn wait(
         let end = ends.filter(|end| *end > now).min();
         let Some(end) = end.filter(|_| !failed) else {
             states.mark(result);
-            return blockers(&states, failed, begun, result).await;
+            return blockers(&states, failed, begun, run.handle, result).await;
         };
         let end = if now < recovered && waiting.iter().any(|(_, state)| state.is_failed()) {
             end.min(recovered)
@@ -447,18 +452,17 @@ async fn blockers(
     states: &States<'_>,
     failed: bool,
     begun: Instant,
+    handle: &Handle,
     result: &mut DeployResult,
 ) -> Result<()> {
     let site = states.site;
+    let waited = begun.elapsed().as_secs();
     let waiting = states.waiting();
     let sought = waiting.iter().take(BLOCKERS);
     let sought = sought.filter_map(|(id, _)| states.set.by_id(id));
-    let live = observe::live(site, sought.map(Sought::of_resource)).await?;
+    let mut found = looked_into(site, sought.map(Sought::of_resource), handle).await;
     for (id, state) in waiting {
-        let troubles = match live.get(id) {
-            Some(Some(object)) => troubles(site, object).await,
-            _ => Troubles::default(),
-        };
+        let troubles = found.remove(id).unwrap_or_default();
         let reason = state.reason().unwrap_or("it is not ready");
         let message = if state.is_failed() {
             Some((Code::Failed, format!("{id} has failed: {reason}{troubles}")))
@@ -466,7 +470,6 @@ async fn blockers(
             // It was not waited for to the end.
             None
         } else {
-            let waited = begun.elapsed().as_secs();
             let message = format!("{id} is not ready after {waited} s: {reason}{troubles}");
             Some((Code::NotReady, message))
         };
@@ -482,7 +485,29 @@ async fn blockers(
             pods: troubles.pods,
         });
     }
-    Ok(())
+    handle.check()
+}
+
+/// Looks at objects that aren't ready, and into each of them.
+async fn looked_into(
+    site: &Site,
+    sought: impl Iterator<Item = Sought>,
+    handle: &Handle,
+) -> HashMap<ResourceId, Troubles> {
+    let until = Instant::now() + LOOKING;
+    let live = tokio::select! {
+        live = observe::live(site, sought) => live,
+        () = sleep_until(until) => Ok(HashMap::new()),
+        () = handle.cancelled() => return HashMap::new(),
+    };
+    let live = live.unwrap_or_else(|error| {
+        tracing::debug!(%error, "what isn't ready was not looked at again");
+        HashMap::new()
+    });
+    let live = live.into_iter().filter_map(|(id, live)| Some((id, live?)));
+    let (ids, live): (Vec<_>, Vec<_>) = live.unzip();
+    let troubles = troubles(site, &live, until, handle).await;
+    ids.into_iter().zip(troubles).collect()
 }
 
 /// What happened to an object last, and what is wrong with its pods.
@@ -490,6 +515,8 @@ async fn blockers(
 pub(super) struct Troubles {
     last_event: Option<EventLine>,
     pods: Vec<BlockedPod>,
+    /// Whether the cluster did not tell all of it in time.
+    late: bool,
 }
 
 /// As the rest of a sentence.
@@ -507,66 +534,148 @@ impl fmt::Display for Troubles {
         if let Some(event) = &self.last_event {
             write!(f, "; last event: {} {}", event.reason, event.message)?;
         }
+        if self.late {
+            f.write_str("; its events or logs were not told in time")?;
+        }
         Ok(())
     }
 }
 
-/// Looks into what keeps an object from being ready, as far as the cluster tells at once.
-pub(super) async fn troubles(site: &Site, object: &Value) -> Troubles {
-    let objects = &site.cluster().objects().with_retry(Retry::NEVER);
-    let mut found = Troubles::default();
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    let is_pod = text("/kind") == Some("Pod");
-    let Some(namespace) = text("/metadata/namespace") else {
-        return found;
-    };
-    found.last_event = event_of(site, objects, namespace, text("/metadata/uid")).await;
-    let Some(kind) = site.kind("v1", "Pod") else {
-        return found;
-    };
-    let pods = match pod_selector(object) {
-        _ if is_pod => vec![object.clone()],
-        Some(selector) => {
-            let selector = Selector::labels(selector);
-            let listed = objects.list(&kind, Some(namespace), &selector).await;
-            listed.map(|listed| listed.objects).unwrap_or_default()
-        }
-        None => Vec::new(),
-    };
-    for pod in &pods {
-        let Some(problem) = pod_problem(pod) else {
-            continue;
-        };
-        if found.pods.len() == PODS {
-            break;
-        }
-        let container = problem.container.as_deref();
-        let previous = problem.restarts > 0;
-        let log = objects
-            .logs(namespace, &problem.pod, container, Some(LINES), previous)
-            .await;
-        let log = log.map(|log| log.lines().map(str::to_owned).collect());
-        let uid = pod.pointer("/metadata/uid").and_then(Value::as_str);
-        found.pods.push(BlockedPod {
-            last_event: event_of(site, objects, namespace, uid).await,
-            log: log.unwrap_or_default(),
-            problem,
-        });
-    }
-    found
+/// Looks into what keeps one object from being ready.
+pub(super) async fn trouble(site: &Site, object: &Value, handle: &Handle) -> Troubles {
+    let object = std::slice::from_ref(object);
+    let found = troubles(site, object, Instant::now() + LOOKING, handle).await;
+    found.into_iter().next().unwrap_or_default()
 }
 
-async fn event_of(
-    site: &Site,
-    objects: &Objects,
-    namespace: &str,
-    uid: Option<&str>,
-) -> Option<EventLine> {
-    let (kind, uid) = (site.kind("v1", "Event")?, uid?);
-    let selector = Selector {
-        labels: None,
-        fields: Some(format!("involvedObject.uid={uid}")),
+/// Looks into what keeps objects from being ready, as far as the cluster tells at once: all of them
+/// side by side, until a time or an interrupt. Logs come last, since those of a dead node never do.
+async fn troubles(site: &Site, live: &[Value], until: Instant, handle: &Handle) -> Vec<Troubles> {
+    let objects = site.cluster().objects().with_retry(Retry {
+        reading: EACH,
+        ..Retry::NEVER
+    });
+    let look = Look {
+        site,
+        objects: objects.until(until),
     };
-    let listed = objects.list(&kind, Some(namespace), &selector).await;
-    last_event(&listed.ok()?.objects, uid)
+    let all = async {
+        let mut found = join_all(live.iter().map(|object| look.events(object))).await;
+        let pods = live.iter().zip(&mut found).flat_map(|(object, found)| {
+            let namespace = namespace_of(object).unwrap_or_default();
+            let late = &mut found.late;
+            let logs = found.pods.iter_mut().map(|pod| look.log(namespace, pod));
+            [async move {
+                *late |= join_all(logs).await.into_iter().any(|late| late);
+            }]
+        });
+        join_all(pods).await;
+        found
+    };
+    tokio::select! {
+        found = all => found,
+        () = handle.cancelled() => live.iter().map(|_| Troubles::default()).collect(),
+    }
+}
+
+fn namespace_of(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/namespace")?.as_str()
+}
+
+/// Asks for what is known of objects that aren't ready.
+struct Look<'a> {
+    site: &'a Site,
+    objects: Objects,
+}
+
+impl Look<'_> {
+    /// The last events of an object and of its pods that have a problem.
+    async fn events(&self, object: &Value) -> Troubles {
+        let mut found = Troubles::default();
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let Some(namespace) = namespace_of(object) else {
+            return found;
+        };
+        let (event, pods) = tokio::join!(
+            self.event(namespace, text("/metadata/uid")),
+            self.pods(namespace, object)
+        );
+        found.last_event = found.take(event);
+        let pods = found.take(pods);
+        let problems = pods.iter().filter_map(|pod| Some((pod, pod_problem(pod)?)));
+        let looks = problems.take(PODS).map(|(pod, problem)| async move {
+            let uid = pod.pointer("/metadata/uid").and_then(Value::as_str);
+            (problem, self.event(namespace, uid).await)
+        });
+        for (problem, event) in join_all(looks).await {
+            let last_event = found.take(event);
+            found.pods.push(BlockedPod {
+                last_event,
+                log: Vec::new(),
+                problem,
+            });
+        }
+        found
+    }
+
+    /// The pods of a workload, or the pod itself.
+    async fn pods(&self, namespace: &str, object: &Value) -> Told<Vec<Value>> {
+        if object["kind"] == "Pod" {
+            return Ok(vec![object.clone()]);
+        }
+        let (Some(kind), Some(selector)) = (self.site.kind("v1", "Pod"), pod_selector(object))
+        else {
+            return Ok(Vec::new());
+        };
+        let selector = Selector::labels(selector);
+        let listed = self.objects.list(&kind, Some(namespace), &selector).await;
+        Ok(listed?.objects)
+    }
+
+    async fn event(&self, namespace: &str, uid: Option<&str>) -> Told<Option<EventLine>> {
+        let (Some(kind), Some(uid)) = (self.site.kind("v1", "Event"), uid) else {
+            return Ok(None);
+        };
+        let selector = Selector {
+            labels: None,
+            fields: Some(format!("involvedObject.uid={uid}")),
+        };
+        let listed = self.objects.list(&kind, Some(namespace), &selector).await;
+        Ok(last_event(&listed?.objects, uid))
+    }
+
+    /// Adds the end of a pod's log; tells whether it came too late.
+    async fn log(&self, namespace: &str, pod: &mut BlockedPod) -> bool {
+        let problem = &pod.problem;
+        let container = problem.container.as_deref();
+        let previous = problem.restarts > 0;
+        let log = self
+            .objects
+            .logs(namespace, &problem.pod, container, Some(LINES), previous)
+            .await;
+        match log {
+            Ok(log) => {
+                pod.log = log.lines().map(str::to_owned).collect();
+                false
+            }
+            Err(error) => is_late(&error),
+        }
+    }
+}
+
+/// What the cluster tells of one thing.
+type Told<T> = Result<T, ObjectError>;
+
+fn is_late(error: &ObjectError) -> bool {
+    matches!(*error.problem, Problem::Timeout { .. })
+}
+
+impl Troubles {
+    /// Takes what is told; what is not told counts only if it came too late.
+    fn take<T: Default>(&mut self, told: Told<T>) -> T {
+        told.unwrap_or_else(|error| {
+            self.late |= is_late(&error);
+            T::default()
+        })
+    }
 }

@@ -1,5 +1,6 @@
 //! What the cluster keeps of a set beside its members: revisions to go back to.
 
+use futures::FutureExt;
 use serde_json::Value;
 use weft_domain::{
     inventory::{
@@ -13,6 +14,7 @@ use weft_domain::{
 use super::{
     Wanted,
     cipher::Key,
+    several::on_each,
     site::{Site, is_missing, is_unclear},
 };
 use crate::{
@@ -274,34 +276,46 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
 /// Lists the revisions of a set.
 ///
 /// # Errors
-/// When it isn't deployed, or its cluster can't be asked.
+/// When none of the clusters tells them: it isn't deployed there, or they can't be asked. What only
+/// some don't tell is among the failures.
 pub async fn history(services: &Services, request: ListRevisions) -> Result<RevisionList> {
-    let mut items = Vec::new();
-    for context in request.target.each() {
-        let site = Site::at(services, &request.target, context, &request.name, true).await?;
-        site.require_parent()?;
-        for entry in entries(&site).await? {
-            let summary = entry.summary;
-            let of = |read: &dyn Fn(&weft_domain::inventory::RevisionSummary) -> String| {
-                summary.as_ref().map(read).unwrap_or_default()
-            };
-            items.push(RevisionSummary {
-                context: site.context().to_owned(),
-                number: entry.number,
-                created_at: of(&|summary| summary.created_at.clone()),
-                version: of(&|summary| summary.version.clone().unwrap_or_default()),
-                outcome: entry
-                    .outcome
-                    .map(|o| o.name().to_owned())
-                    .unwrap_or_default(),
-                resources: summary.as_ref().map_or(0, |summary| summary.objects),
-                cause: of(&|summary| summary.cause.clone().unwrap_or_default()),
-                overlays: summary
-                    .as_ref()
-                    .map(|summary| summary.options.overlays.clone())
-                    .unwrap_or_default(),
-            });
+    let ask = |context| revisions_of(services, &request, context).boxed();
+    let (parts, failures) = on_each(&request.target, ask).await?;
+    Ok(RevisionList {
+        items: parts.into_iter().flatten().collect(),
+        failures: failures.into_iter().map(Into::into).collect(),
+    })
+}
+
+/// The revisions in one cluster.
+async fn revisions_of(
+    services: &Services,
+    request: &ListRevisions,
+    context: Option<String>,
+) -> Result<Vec<RevisionSummary>> {
+    let site = Site::at(services, &request.target, context, &request.name, true).await?;
+    site.require_parent()?;
+    let revisions = entries(&site).await?.into_iter().map(|entry| {
+        let summary = entry.summary;
+        let of = |read: &dyn Fn(&weft_domain::inventory::RevisionSummary) -> String| {
+            summary.as_ref().map(read).unwrap_or_default()
+        };
+        RevisionSummary {
+            context: site.context().to_owned(),
+            number: entry.number,
+            created_at: of(&|summary| summary.created_at.clone()),
+            version: of(&|summary| summary.version.clone().unwrap_or_default()),
+            outcome: entry
+                .outcome
+                .map(|o| o.name().to_owned())
+                .unwrap_or_default(),
+            resources: summary.as_ref().map_or(0, |summary| summary.objects),
+            cause: of(&|summary| summary.cause.clone().unwrap_or_default()),
+            overlays: summary
+                .as_ref()
+                .map(|summary| summary.options.overlays.clone())
+                .unwrap_or_default(),
         }
-    }
-    Ok(RevisionList { items })
+    });
+    Ok(revisions.collect())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use weft_domain::{
     inventory::{Claim, Member, MemberOrigin, MicroTime, Outcome, Parent, Standing},
@@ -13,6 +14,7 @@ use super::{
     family::Family,
     ready::{self, Known},
     record,
+    several::on_each,
     site::Site,
 };
 use crate::{
@@ -22,34 +24,54 @@ use crate::{
     service::Services,
 };
 
+/// How many members are looked into at a time.
+const AT_ONCE: usize = 16;
+
 /// Reads the state of the members of a set.
 ///
 /// # Errors
-/// When it isn't deployed, or its cluster can't be asked.
+/// When none of the clusters tells it: it isn't deployed there, or they can't be asked. What only some
+/// don't tell is among the failures.
 pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatus> {
+    let ask = |context| on_one(services, &request, context).boxed();
+    let (parts, failures) = on_each(&request.target, ask).await?;
     let mut status = DesignStatus {
-        design: request.name.clone(),
+        failures: failures.into_iter().map(Into::into).collect(),
         ..DesignStatus::default()
     };
-    for context in request.target.each() {
-        let site = Site::at(services, &request.target, context, &request.name, true).await?;
-        let family = Family::of(&site).await?;
-        status.deployments.push(deployment(services, &site).await?);
-        let kinds = family.members.iter();
-        let kinds: Vec<_> = kinds
-            .map(|member| (member.api_version(), member.kind.as_str()))
-            .collect();
-        let kinds = kinds
-            .iter()
-            .map(|(version, kind)| (version.as_str(), *kind));
-        let known = Known::learn(&site, &ResourceSet::default(), kinds).await;
-        for member in &family.members {
-            let shown = shown(&site, &family, &known, member).await?;
-            status.resources.push(shown);
-        }
+    for (deployment, members) in parts {
+        status.deployments.push(deployment);
+        status.resources.extend(members);
     }
-    status.ready = status.resources.iter().all(|member| member.ready);
+    let is_whole = status.failures.is_empty();
+    status.ready = is_whole && status.resources.iter().all(|member| member.ready);
+    status.design = request.name;
     Ok(status)
+}
+
+async fn on_one(
+    services: &Services,
+    request: &ReadSet,
+    context: Option<String>,
+) -> Result<(DeploymentStatus, Vec<MemberStatus>)> {
+    let site = Site::at(services, &request.target, context, &request.name, true).await?;
+    let family = Family::of(&site).await?;
+    let deployment = deployment(services, &site).await?;
+    let kinds = family.members.iter();
+    let kinds: Vec<_> = kinds
+        .map(|member| (member.api_version(), member.kind.as_str()))
+        .collect();
+    let kinds = kinds
+        .iter()
+        .map(|(version, kind)| (version.as_str(), *kind));
+    let known = Known::learn(&site, &ResourceSet::default(), kinds).await;
+    let members: Vec<_> = family
+        .members
+        .iter()
+        .map(|member| shown(&site, &family, &known, member).boxed())
+        .collect();
+    let members = stream::iter(members).buffered(AT_ONCE);
+    Ok((deployment, members.try_collect().await?))
 }
 
 async fn deployment(services: &Services, site: &Site) -> Result<DeploymentStatus> {
