@@ -14,6 +14,7 @@ mod decide;
 mod immutable;
 mod observation;
 mod prune;
+mod severity;
 mod standing;
 
 use std::collections::{HashMap, HashSet};
@@ -34,6 +35,7 @@ use crate::resource::{
 use self::decide::Decider;
 pub use self::decide::outgoing;
 pub use self::observation::{Checked, Content, LiveObjects, Observation, Options, Packed};
+pub use self::severity::{MANY, severe};
 pub use self::standing::{ADOPTED, ORIGIN};
 
 /// What is done to an object.

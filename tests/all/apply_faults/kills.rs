@@ -219,7 +219,11 @@ impl<'a> Killer<'a> {
         let back = place.revisions("app")[0].number.to_string();
         place.write("app.yaml", &two);
         place.run(&["deploy", "app.yaml"]).succeeds();
-        let mut found = self.kill("rollback", &["app", "--to", &back, "--yes"], second);
+        let mut found = self.kill(
+            "rollback",
+            &["app", "--to", &back, "--yes", "--confirm", "app"],
+            second,
+        );
         found.extend(place.differences("app", &one));
         self.judge("rollback", second, found);
         self.judge(
@@ -228,7 +232,7 @@ impl<'a> Killer<'a> {
             place.odd_history("app", one.len()),
         );
 
-        let mut found = self.kill("undeploy", &["app", "--yes"], third);
+        let mut found = self.kill("undeploy", &["app", "--confirm", "app"], third);
         found.extend(place.remains("app"));
         self.judge("undeploy", third, found);
     }
@@ -247,8 +251,12 @@ impl<'a> Killer<'a> {
         for (value, what, more) in [
             ("one", "deploy", &["app.yaml"][..]),
             ("two", "", &[]),
-            ("", "rollback", &["app", "--to", "1", "--yes"]),
-            ("", "undeploy", &["app", "--yes"]),
+            (
+                "",
+                "rollback",
+                &["app", "--to", "1", "--yes", "--confirm", "app"],
+            ),
+            ("", "undeploy", &["app", "--confirm", "app"]),
         ] {
             if !value.is_empty() {
                 self.place
