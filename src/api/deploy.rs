@@ -198,6 +198,20 @@ pub struct DeployDesign {
     /// By context, the fingerprint of the plan that the user has seen: another one is not performed.
     #[serde(default)]
     pub expected: BTreeMap<String, String>,
+    /// What may be lost; anything unless given.
+    #[serde(default)]
+    pub consent: Option<Consent>,
+}
+
+/// What the user has allowed to be lost, without having seen the plan. What isn't allowed is refused
+/// before the first write, so that it can be asked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Consent {
+    /// Objects may be deleted, created anew, or let go of.
+    pub yes: bool,
+    /// The name of the design: with it also what is severe, as [`plan::severe`] tells.
+    pub name: Option<String>,
 }
 
 impl DeployDesign {
@@ -210,6 +224,7 @@ impl DeployDesign {
             mode: Mode::Perform,
             field_manager: None,
             expected: BTreeMap::new(),
+            consent: None,
         }
     }
 }

@@ -329,8 +329,8 @@ impl Problem {
             };
         }
         // Rights are those of a user; everything else that is forbidden is so for anybody.
-        let is_right = message.is_empty() || message.contains("User \"");
-        if code.as_u16() == 403 && !is_right && !has_cause("NamespaceTerminating") {
+        let is_admission = message.contains(" is forbidden: ") && !message.contains("User \"");
+        if code.as_u16() == 403 && is_admission && !has_cause("NamespaceTerminating") {
             return Self::Rejected {
                 by: "the API server".to_owned(),
                 message: unseen(&message),

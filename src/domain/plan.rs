@@ -14,6 +14,7 @@ mod decide;
 mod immutable;
 mod observation;
 mod prune;
+mod severity;
 mod standing;
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ use self::decide::Decider;
 pub use self::decide::outgoing;
 pub use self::observation::{Checked, Content, LiveObjects, Observation, Options, Packed};
 pub use self::prune::{Outlives, not_ours, outlives};
+pub use self::severity::{MANY, severe};
 pub use self::standing::{ADOPTED, ORIGIN, RETAINED_BY};
 
 /// What is done to an object.

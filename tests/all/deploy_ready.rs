@@ -466,7 +466,7 @@ fn definitions_a_namespace_and_a_webhook_come_in_one_run_with_what_needs_them() 
         .json();
     assert_eq!(again["summary"]["unchanged"], 6, "{again}");
     place
-        .run(&["undeploy", "app", "--yes", "--timeout", "60s"])
+        .run(&["undeploy", "app", "--confirm", "app", "--timeout", "60s"])
         .succeeds();
     let left = place.server.kubectl(
         &[
@@ -718,6 +718,81 @@ fn what_would_stop_a_run_halfway_is_said_before_the_first_write() {
         let notes = plan.json()["notes"].to_string();
         assert_eq!(notes.contains("requests.cpu is 600m of 1"), note, "{plan}");
     }
+}
+
+#[test]
+fn a_yes_is_not_enough_where_much_would_be_lost() {
+    let place = Place::new(ApiServer::with_nodes(), "severe");
+    let inner = format!("{}-inner", place.namespace);
+    let mut inside = map("inside", "one");
+    inside["metadata"]["namespace"] = inner.as_str().into();
+    let keeps = json!({"weftctl.dev/deletion-policy": "Delete"});
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "annotations": keeps},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    });
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": inner}});
+    let rest = map("rest", "one");
+    let many = (0..101).map(|n| map(&format!("map-{n}"), "one"));
+    let cases: [(&str, Vec<Value>, &str); 3] = [
+        ("space", vec![namespace, inside], "with everything in it"),
+        ("claim", vec![claim], "/data with its data"),
+        ("many", many.collect(), "101 objects"),
+    ];
+    for (name, lost, words) in cases {
+        let file = format!("{name}.yaml");
+        place.write(&file, &[&lost[..], &[map(name, "one")]].concat());
+        place.run(&["deploy", &file]).succeeds();
+        place.write(&file, &[map(name, "one")]);
+        let prune = ["deploy", file.as_str(), "--prune", "--timeout", "60s"];
+        let with = |more: &[&str]| place.run(&[&prune[..], more].concat());
+        for more in [&["--yes"][..], &[]] {
+            let refused = with(more).fails(12, "E0005");
+            assert!(refused.stderr.contains(words), "{words}: {refused}");
+            let flag = format!("--confirm={name}");
+            assert!(refused.stderr.contains(&flag), "{refused}");
+        }
+        with(&["--yes", "--confirm", "other"]).fails(12, "E0005");
+        let plan = place.run(&["plan", &file, "--prune", "-o", "json"]).ends(1);
+        assert_eq!(
+            plan.json()["summary"]["pruned"],
+            lost.len(),
+            "nothing was done"
+        );
+        with(&["--confirm", name]).succeeds();
+        // Another one's name is never right, even where a yes would do.
+        place
+            .run(&["undeploy", name, "--yes", "--confirm", "other"])
+            .fails(12, "E0005");
+        let refused = place.run(&["undeploy", name]).fails(12, "E0005");
+        assert!(refused.stderr.contains("--yes"), "{refused}");
+        place.run(&["undeploy", name, "--confirm", name]).succeeds();
+    }
+    // What says itself that it is created anew asks as --replace does.
+    let fixed = |value: &str| {
+        let mut fixed = map("fixed", value);
+        fixed["immutable"] = true.into();
+        fixed["metadata"]["annotations"] = json!({"weftctl.dev/replace": "true"});
+        fixed
+    };
+    place.write("fixed.yaml", &[fixed("one"), rest.clone()]);
+    place.run(&["deploy", "fixed.yaml"]).succeeds();
+    place.write("fixed.yaml", &[fixed("two"), map("rest", "two")]);
+    let refused = place.run(&["deploy", "fixed.yaml"]).fails(12, "E0005");
+    assert!(refused.stderr.contains("replaced ConfigMap/"), "{refused}");
+    assert!(refused.stderr.contains("--yes"), "{refused}");
+    for name in ["fixed", "rest"] {
+        let live = place
+            .server
+            .api
+            .get(&place.path("api/v1", &format!("configmaps/{name}")));
+        assert_eq!(live.expect("a map")["data"]["key"], "one", "{name}");
+    }
+    let done = place
+        .run(&["deploy", "fixed.yaml", "--yes", "-o", "json"])
+        .succeeds();
+    assert_eq!(done.json()["summary"]["replaced"], 1, "{done}");
 }
 
 #[test]

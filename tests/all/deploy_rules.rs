@@ -262,7 +262,9 @@ fn what_cannot_be_changed_is_refused_by_field_and_replaced_where_that_is_allowed
     let done = place.run(&back).succeeds();
     assert_eq!(actions(&done), replaced, "{done}");
     assert_eq!(values(), first);
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
 }
 
 #[test]
@@ -359,7 +361,7 @@ fn the_inventory_of_another_tool_is_refused_and_left_as_it_is() {
         &["deploy", "app.yaml", "--adopt", "--force-conflicts"],
         &["status", "app"],
         &["rollback", "app", "--to", "1", "--yes"],
-        &["undeploy", "app", "--yes"],
+        &["undeploy", "app", "--confirm", "app"],
         &["release", "app", "--yes"],
     ] {
         let refused = place.run(verb).fails(6, "E0516");
@@ -421,11 +423,18 @@ fn a_member_is_deleted_only_with_all_four_signs_that_it_is_ours() {
         let (preview, run) = if undeploy {
             let undeploy = ["undeploy", "app", "-o", "json"];
             let preview = place.run(&[&undeploy[..], &["--dry-run=server"]].concat());
-            let run = place.run(&[&undeploy[..], &["--yes"]].concat());
+            let run = place.run(&[&undeploy[..], &["--confirm", "app"]].concat());
             (preview.succeeds(), run.succeeds())
         } else {
             let preview = place.run(&["plan", "app.yaml", "--prune", "-o", "json"]);
-            let run = place.run(&["deploy", "app.yaml", "--prune", "--yes", "-o", "json"]);
+            let run = place.run(&[
+                "deploy",
+                "app.yaml",
+                "--prune",
+                "--confirm=app",
+                "-o",
+                "json",
+            ]);
             (preview.ends(1), run.succeeds())
         };
         for run in [&preview, &run] {
@@ -486,7 +495,9 @@ fn what_is_created_once_is_never_written_again() {
     place.change(&["create", "-f", "-"], &map("lost", "theirs").to_string());
     place.run(&["deploy", "app.yaml"]).succeeds();
     assert_eq!(live(&place, "configmaps", "lost")["data"]["key"], "theirs");
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     assert_eq!(place.names("configmap"), ["lost"], "it is not ours");
 }
 
@@ -567,7 +578,9 @@ fn annotations_force_adopt_and_replace_for_one_object_what_no_flag_allows() {
     place.run(&["deploy", "other.yaml"]).fails(6, "E0510");
 
     // What was replaced is ours as any other; what was adopted is given back.
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     assert_eq!(place.names("configmap"), ["adopted", "foreign"]);
     let back = live(&place, "configmaps", "adopted");
     assert_eq!(back["data"], json!({"key": "theirs"}));
@@ -583,7 +596,9 @@ fn what_was_adopted_by_its_annotation_is_given_back_without_it() {
     let before = live(&place, "configmaps", "theirs");
     place.write(&[annotated(theirs, "adopt", "true")]);
     place.run(&["deploy", "app.yaml"]).succeeds();
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     let after = live(&place, "configmaps", "theirs");
     let of = |object: &Value| object["metadata"].get("annotations").cloned();
     assert_eq!(of(&after), of(&before));
@@ -613,7 +628,9 @@ fn the_deadline_of_one_object_counts_instead_of_the_timeout() {
     assert!(begun.elapsed() < Duration::from_secs(45), "{run}");
     assert!(run.stderr.contains("/stuck"), "{run}");
     assert_eq!(resources(&run)["ConfigMap/fine"]["ready"], true, "{run}");
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
 }
 
 // Revisions
@@ -680,7 +697,7 @@ fn the_last_ten_revisions_are_kept_and_each_says_what_became_of_it() {
     assert_eq!(told(15), "deployed: design deploy");
     assert_eq!(told(14), "failed: design deploy");
     assert!(told(13).starts_with("superseded: rollback"), "{}", told(13));
-    assert_eq!(numbers(), (6..=15).collect::<Vec<_>>());
+    assert_eq!(numbers(), (5..=15).collect::<Vec<_>>());
 }
 
 #[test]
@@ -831,7 +848,7 @@ fn a_design_may_bring_the_namespace_that_it_is_deployed_with() {
         assert_eq!(status.json()["ready"], true, "{status}");
         run(&["rollback", design, "--to", "1", "--yes"]).succeeds();
         assert_eq!(live(&inner, "configmaps", "a")["data"]["key"], "one");
-        run(&["undeploy", design, "--yes", "--timeout", "60s"]).succeeds();
+        run(&["undeploy", design, "--confirm", design, "--timeout", "60s"]).succeeds();
         let path = format!("/api/v1/namespaces/{own}");
         assert_eq!(place.server.api.get(&path), None);
         assert_eq!(ours(), [""; 0], "nothing is left in {kept_in}");
@@ -874,7 +891,7 @@ fn a_namespace_and_a_definition_stay_as_long_as_something_foreign_is_in_them() {
         let end = if step % 2 == 0 {
             "--dry-run=server"
         } else {
-            "--yes"
+            "--confirm=app"
         };
         let run = place.run(&[&undeploy[..], &[end]].concat()).succeeds();
         let resources = resources(&run);
@@ -895,7 +912,9 @@ fn a_namespace_and_a_definition_stay_as_long_as_something_foreign_is_in_them() {
 
     // The namespace goes with the next undeploy once it is empty, the definition with a prune.
     api.delete(&path_of_map);
-    let run = place.run(&[&undeploy[..], &["--yes"]].concat()).succeeds();
+    let run = place
+        .run(&[&undeploy[..], &["--confirm=app"]].concat())
+        .succeeds();
     let expected = BTreeMap::from([
         (holder, "pruned".to_owned()),
         (kind.clone(), "skipped".to_owned()),
@@ -908,11 +927,20 @@ fn a_namespace_and_a_definition_stay_as_long_as_something_foreign_is_in_them() {
     assert_eq!(shown["action"], "skipped", "{plan}");
     assert!(shown["reason"].to_string().contains("/theirs"), "{plan}");
     api.delete(&path_of_gadget);
-    let prune = ["deploy", "app.yaml", "--prune", "--yes", "-o", "json"];
+    let prune = [
+        "deploy",
+        "app.yaml",
+        "--prune",
+        "--confirm=app",
+        "-o",
+        "json",
+    ];
     let run = place.run(&prune).succeeds();
     assert_eq!(actions(&run)[&kind], "pruned", "{run}");
     assert_eq!(members(&place), ["ConfigMap/rest"]);
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
 }
 
 // What is ready
@@ -1007,7 +1035,14 @@ fn a_claim_is_ready_when_bound_or_when_nobody_uses_it_yet_and_is_retained() {
     // Neither prune nor undeploy deletes one, unless it says so itself.
     let before = ["bound", "unused"].map(|name| uid(&place, "persistentvolumeclaims", name));
     place.write(&[&claims()[..1], &[map("rest", "one")]].concat());
-    let prune = ["deploy", "app.yaml", "--prune", "--yes", "-o", "json"];
+    let prune = [
+        "deploy",
+        "app.yaml",
+        "--prune",
+        "--confirm=app",
+        "-o",
+        "json",
+    ];
     let run = place.run(&prune).succeeds();
     let expected = pairs([
         ("PersistentVolumeClaim/bound", "unchanged"),
@@ -1018,7 +1053,7 @@ fn a_claim_is_ready_when_bound_or_when_nobody_uses_it_yet_and_is_retained() {
     assert_eq!(actions(&run), expected, "{run}");
     let reason = resources(&run)["PersistentVolumeClaim/unused"]["reason"].clone();
     assert!(reason.to_string().contains("retained"), "{run}");
-    let run = place.run(&["undeploy", "app", "--yes", "-o", "json"]);
+    let run = place.run(&["undeploy", "app", "--confirm", "app", "-o", "json"]);
     let expected = pairs([
         ("PersistentVolumeClaim/bound", "released"),
         ("ConfigMap/rest", "pruned"),
@@ -1117,7 +1152,9 @@ fn services_sets_and_budgets_are_ready_when_their_controllers_say_so() {
     let live = place.kubectl(&["get", "statefulset/database", "daemonset/agent"]);
     assert_eq!(live["items"][0]["status"]["readyReplicas"], 2);
     assert_eq!(live["items"][1]["status"]["numberReady"], 2);
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
 }
 
 #[test]
@@ -1221,7 +1258,7 @@ fn an_api_service_that_does_not_answer_is_named_and_in_nobodys_way() {
     let reason = blockers[0]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("ServiceNotFound"), "{run}");
     // Whether there is something of its kind nobody can say before it is gone.
-    let undeploy = ["undeploy", "app", "--yes", "-o", "json"];
+    let undeploy = ["undeploy", "app", "--confirm", "app", "-o", "json"];
     let run = place.run(&undeploy).succeeds();
     let found = resources(&run);
     assert_eq!(found["ConfigMap/fine"]["action"], "pruned", "{run}");
@@ -1385,7 +1422,9 @@ fn a_shop_is_deployed_changed_rolled_back_and_gone_as_the_cluster_itself_tells_i
     assert_eq!(json!([summary["configured"], summary["unchanged"]]), counts);
     assert_eq!(of_members(before), ["patch deployments/front"]);
     assert_eq!(place.differences("app", &first), [""; 0]);
-    place.run(&["undeploy", "app", "-y"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     // Controllers clean up behind it.
     let deadline = Instant::now() + Duration::from_secs(60);
     while everything(&place) != found {

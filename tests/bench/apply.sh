@@ -171,7 +171,7 @@ measure_many() {
   step deploy 0 "$weftctl" "${deploy[@]}" -n "$namespace" "$work/many.yaml"
   step diff 1 "$weftctl" design plan -n "$namespace" "$work/changed/many.yaml"
   step no-op 0 "$weftctl" "${deploy[@]}" -n "$namespace" "$work/many.yaml"
-  step undeploy 0 "$weftctl" design undeploy --yes -n "$namespace" many
+  step undeploy 0 "$weftctl" design undeploy --confirm many -n "$namespace" many
   row -- "10000 mixed objects" "$work/deploy" -- "$work/diff" -- "$work/no-op" -- "$work/undeploy"
   for name in deploy diff no-op undeploy; do
     judge "10000 objects, $name" "${peaks[$name]}" MiB 400 200

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use weft_domain::{duration, plan::Action};
+use weft_domain::{
+    duration,
+    plan::{Action, severe},
+};
 
 use super::source::{ClusterArgs, namespace};
 use crate::{
     api::{
-        deploy::{DeployDesign, DeployOptions, Goal, Mode, Target},
+        deploy::{Consent, DeployDesign, DeployOptions, Goal, Mode, Target},
         design::DeployResult,
     },
     commands::{Outcome, completion, confirm, name_of},
@@ -159,9 +162,13 @@ pub(super) struct RunArgs {
     /// How long all waits may take, deletions included, as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
     timeout: f64,
-    /// Don't ask
+    /// Don't ask, unless much would be lost
     #[arg(short, long)]
     yes: bool,
+    /// The design's name once more, where much is lost and nobody can be asked: a namespace, a
+    /// definition, a volume claim, or more than 100 objects
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    confirm: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -180,7 +187,7 @@ impl RunArgs {
     }
 
     /// Performs a run. What would destroy something is shown and confirmed before, and only that is
-    /// then done.
+    /// then done. With `destroys` that is looked for first; otherwise only where it comes to light.
     ///
     /// # Errors
     /// When nothing could be done; what went wrong with parts is in the outcome.
@@ -190,38 +197,82 @@ impl RunArgs {
         mut request: DeployDesign,
         destroys: bool,
     ) -> Result<Outcome> {
-        if destroys && !self.yes {
-            request.mode = Mode::Plan;
-            let plan = cx.run(&request).await?;
-            let lost: Vec<String> = plan
-                .resources
-                .iter()
-                .filter(|resource| {
-                    matches!(
-                        resource.action,
-                        Action::Pruned | Action::Released | Action::Replaced
-                    )
-                })
-                .map(|resource| format!("  {} {}", resource.action, resource.id))
-                .collect();
-            if !lost.is_empty() {
-                cx.terminal
-                    .lines(lost.iter().map(|line| line.as_str().into()));
-                let answers = Answers {
-                    yes: false,
-                    confirm: None,
-                };
-                let counts = crate::output::human::plural(lost.len(), "object");
-                let question = format!("Go on with {} and change {counts}?", plan.design);
-                confirm(cx, &answers, &question, Severity::Destructive)?;
+        request.consent = Some(Consent {
+            // A saved plan has been seen.
+            yes: self.yes || !request.expected.is_empty(),
+            name: self.confirm.clone(),
+        });
+        if self.yes || self.confirm.is_some() || !destroys {
+            match cx.run(&request).await {
+                Err(error) if error.iter().any(is_unconfirmed) => {}
+                result => return Ok(finished(cx, result?, &request.goal)),
             }
-            request.expected = plan.fingerprints;
-            request.mode = Mode::Perform;
+        }
+        let look = DeployDesign {
+            mode: Mode::Plan,
+            consent: None,
+            ..request.clone()
+        };
+        let plan = cx.run(&look).await?;
+        if self.ask(cx, &plan)? {
+            request.consent = None;
+            if request.expected.is_empty() {
+                request.expected = plan.fingerprints;
+            }
         }
         let result = cx.run(&request).await?;
-        tell(cx, &result);
-        Ok(ended(result, &request.goal))
+        Ok(finished(cx, result, &request.goal))
     }
+
+    /// Shows what a plan takes away, and asks; tells whether there was anything to ask.
+    fn ask(&self, cx: &Context, plan: &DeployResult) -> Result<bool> {
+        let lost: Vec<String> = plan
+            .resources
+            .iter()
+            .filter(|resource| {
+                matches!(
+                    resource.action,
+                    Action::Pruned | Action::Released | Action::Replaced
+                )
+            })
+            .map(|resource| format!("  {} {}", resource.action, resource.id))
+            .collect();
+        if lost.is_empty() {
+            return Ok(false);
+        }
+        cx.terminal
+            .lines(lost.iter().map(|line| line.as_str().into()));
+        let answers = Answers {
+            // The name says more than a yes.
+            yes: self.yes || self.confirm.is_some(),
+            confirm: self.confirm.clone(),
+        };
+        let actions = plan.resources.iter();
+        let actions = actions.map(|resource| (resource.action, resource.id.as_str()));
+        let counts = crate::output::human::plural(lost.len(), "object");
+        // A name that is given is never beside the point.
+        let is_other = |given: &String| *given != plan.design;
+        let is_other = self.confirm.as_ref().is_some_and(is_other);
+        let severe = severe(actions).or_else(|| is_other.then(|| counts.clone()));
+        if let Some(severe) = severe {
+            let question = format!("Go on with {} and delete {severe}?", plan.design);
+            confirm(cx, &answers, &question, Severity::Severe(&plan.design))?;
+        } else {
+            let question = format!("Go on with {} and change {counts}?", plan.design);
+            confirm(cx, &answers, &question, Severity::Destructive)?;
+        }
+        Ok(true)
+    }
+}
+
+fn is_unconfirmed(error: &Error) -> bool {
+    error.code() == Code::ConfirmationNeeded
+}
+
+/// How a run ends, with what it noticed said.
+fn finished(cx: &Context, result: DeployResult, goal: &Goal) -> Outcome {
+    tell(cx, &result);
+    ended(result, goal)
 }
 
 /// Asks what would be done, and shows it.

@@ -15,6 +15,9 @@ use crate::{
 };
 
 /// Show what a deployment would change: exit 1 if anything would.
+///
+/// It reads the cluster and compares. What only the server can judge, such as validation and admission,
+/// is asked by design deploy --dry-run=server.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl design plan settings.yaml --context sandbox\n  weftctl design plan settings.yaml --prune -o json"

@@ -325,12 +325,7 @@ impl<'a> Decider<'a> {
                 }
             }
             Some(Checked::Refused { message, fields }) => {
-                let (group, kind) = (look.resource.group(), look.resource.kind.as_str());
-                let is_known = |field: &&String| {
-                    message.contains("immutable")
-                        || immutable::field(group, kind, &look.desired, look.live, field).is_some()
-                };
-                let fixed: Vec<String> = fields.iter().filter(is_known).cloned().collect();
+                let fixed = fixed_by(look, message, fields);
                 if fixed.is_empty() {
                     // Its own run may change that: a webhook whose pods it brings.
                     step.not_checked_by_server = true;
@@ -382,14 +377,15 @@ impl<'a> Decider<'a> {
         if look.is_adoption {
             step.changes.retain(is_of_value);
         }
+        let checked = self.seen.checked.get(&look.resource.id);
+        if let Some(Checked::Refused { message, fields }) = checked {
+            found.changed.extend(fixed_by(look, message, fields));
+        }
         if !found.changed.is_empty() {
             self.fixed(look, found.changed, step);
         } else if !conflicts.is_empty() {
             self.is_stuck(look, conflicts, step);
-        } else if !found.dropped.is_empty()
-            && !look.is_adoption
-            && !self.seen.checked.contains_key(&look.resource.id)
-        {
+        } else if !found.dropped.is_empty() && !look.is_adoption && checked.is_none() {
             step.reason = format!("only the server can tell: {}", first_of(&found.dropped));
             step.need = Some(Need::Check {
                 places: found.dropped,
@@ -471,6 +467,16 @@ impl<'a> Decider<'a> {
         });
         conflicts.collect()
     }
+}
+
+/// The fields of which a server says that they can't be changed.
+fn fixed_by(look: &Look<'_>, message: &str, fields: &[String]) -> Vec<String> {
+    let (group, kind) = (look.resource.group(), look.resource.kind.as_str());
+    let is_known = |field: &&String| {
+        message.contains("immutable")
+            || immutable::field(group, kind, &look.desired, look.live, field).is_some()
+    };
+    fields.iter().filter(is_known).cloned().collect()
 }
 
 /// Makes a job of a phase run again where it has changed, or has failed.

@@ -292,8 +292,43 @@ impl Ordered<'_> {
         preflight::check(site, &self.wanted.set, plan).await
     }
 
-    /// Whether a plan is the one that the user has seen.
+    /// Whether the user allows what a plan takes away, without having seen it.
+    fn consent(&self, plan: &Plan) -> Result<()> {
+        let Some(consent) = &self.request.consent else {
+            return Ok(());
+        };
+        let design = &self.wanted.design;
+        let steps = plan.steps.iter();
+        let severe = plan::severe(steps.clone().map(|step| (step.action, step.id.as_str())));
+        let is_lost = |step: &&Step| {
+            let resource = step.index.and_then(|index| self.wanted.set.get(index));
+            // A job of a phase is there to be run again.
+            let runs = resource.is_some_and(|resource| resource.policies.phase.is_some());
+            match step.action {
+                Action::Pruned | Action::Released => true,
+                Action::Replaced => !runs,
+                _ => false,
+            }
+        };
+        let lost = steps.clone().find(is_lost);
+        let named = format!("--confirm={design}");
+        let (message, flag) = match (&consent.name, severe, lost) {
+            (Some(name), ..) if name != design => (format!("{name:?} is not {design:?}"), named),
+            (None, Some(severe), _) => (format!("{design} would lose {severe}"), named),
+            (None, None, Some(lost)) if !consent.yes => {
+                let message = format!("{} would be {}", lost.id, lost.action);
+                (message, "--yes".to_owned())
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(Code::ConfirmationNeeded, message)
+            .hint(format!("look at the plan, then add {flag}")))
+    }
+
+    /// Whether a plan is the one that the user has seen, or allows unseen.
     fn expect(&self, site: &Site, plan: &Plan) -> Result<()> {
+        self.consent(plan)
+            .map_err(|error| error.at(site.place(None)))?;
         match self.request.expected.get(site.context()) {
             Some(expected) if *expected != fingerprint(site, plan) => Err(Error::new(
                 Code::PlanChanged,

@@ -216,7 +216,9 @@ fn what_helm_installed_is_refused_by_its_name_adopted_and_given_back() {
         !beside.is_empty() && beside.iter().all(|line| line.contains("meta.helm.sh/")),
         "{beside:?}"
     );
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     let live = value(&place, "both").expect("it is given back");
     assert!(!live.to_string().contains("weftctl"), "{live}");
     helm("uninstall", &[]);
@@ -234,7 +236,9 @@ fn what_is_adopted_and_given_back_keeps_what_the_design_never_named() {
     let before = value(&place, "both").expect("a map");
     place.write("app.yaml", &[map("both", "same")]);
     place.run(&["deploy", "app.yaml", "--adopt"]).succeeds();
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     let after = value(&place, "both").expect("it is given back");
     assert_eq!(after["data"], before["data"]);
     for part in ["labels", "annotations"] {

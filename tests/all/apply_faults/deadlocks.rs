@@ -90,7 +90,9 @@ fn a_webhook_that_blocks_its_own_pods_ends_in_time_and_is_named() {
     );
     let run = run.fails(7, "E0518");
     names(&run, &["hook", "pods.example.org"]);
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
 }
 
 #[test]
@@ -194,12 +196,12 @@ fn free(place: &Place<'_>, path: &str, arguments: &[&str]) {
 fn a_finalizer_that_nobody_takes_off_ends_an_undeploy_in_time_and_is_named() {
     let place = Place::new(ApiServer::shared(), "finalizer");
     let path = held(&place);
-    let arguments = ["undeploy", "app", "--yes", "--timeout", "3s"];
+    let arguments = ["undeploy", "app", "--confirm", "app", "--timeout", "3s"];
     let run = within(10, &place, &arguments);
     assert!(matches!(run.code, Some(7 | 9)), "{run}");
     names(&run, &["E0519", "held", "example.org/never"]);
     assert!(place.parent("app").is_some(), "the inventory stays");
-    free(&place, &path, &["undeploy", "app", "--yes"]);
+    free(&place, &path, &["undeploy", "app", "--confirm", "app"]);
     assert_eq!(place.remains("app"), [""; 0]);
 }
 

@@ -223,7 +223,15 @@ impl<'a> Killer<'a> {
         place.run(&["deploy", "app.yaml"]).succeeds();
         let mut found = self.kill(
             "rollback",
-            &["rollback", "app", "--to", &back, "--yes"],
+            &[
+                "rollback",
+                "app",
+                "--to",
+                &back,
+                "--yes",
+                "--confirm",
+                "app",
+            ],
             second,
         );
         found.extend(place.differences("app", &one));
@@ -234,7 +242,7 @@ impl<'a> Killer<'a> {
             place.odd_history("app", one.len()),
         );
 
-        let mut found = self.kill("undeploy", &["undeploy", "app", "--yes"], third);
+        let mut found = self.kill("undeploy", &["undeploy", "app", "--confirm", "app"], third);
         found.extend(place.remains("app"));
         self.judge("undeploy", third, found);
     }
@@ -254,8 +262,12 @@ impl<'a> Killer<'a> {
         self.count("deploy", &["deploy", "app.yaml"]);
         place.write("app.yaml", &design(&place.namespace, "two"));
         place.run(&["deploy", "app.yaml"]).succeeds();
-        self.count("rollback", &["rollback", "app", "--to", "1", "--yes"]);
-        self.count("undeploy", &["undeploy", "app", "--yes"]);
+        let confirmed = ["--yes", "--confirm", "app"];
+        self.count(
+            "rollback",
+            &[&["rollback", "app", "--to", "1"], &confirmed[..]].concat(),
+        );
+        self.count("undeploy", &[&["undeploy", "app"], &confirmed[..]].concat());
     }
 }
 
@@ -369,7 +381,9 @@ fn what_went_with_its_definition_does_not_stay_in_the_inventory() {
                 .succeeds();
             assert_eq!(place.differences("app", &rest), [""; 0]);
         } else {
-            place.run(&["undeploy", "app", "--yes"]).succeeds();
+            place
+                .run(&["undeploy", "app", "--confirm", "app"])
+                .succeeds();
             assert_eq!(place.remains("app"), [""; 0]);
         }
     }
@@ -512,7 +526,7 @@ impl Killer<'_> {
         let mut replaced = life("replace", &replace);
         replaced.extend(self.delicate_differences("two", &planted));
 
-        let mut undeployed = life("undeploy", &["undeploy", "app", "--yes"]);
+        let mut undeployed = life("undeploy", &["undeploy", "app", "--confirm", "app"]);
         undeployed.extend(self.not_given_back(&planted));
         let ours = delicate("two").into_iter();
         let ours: Vec<Value> = ours.filter(|o| o["metadata"]["name"] != "theirs").collect();

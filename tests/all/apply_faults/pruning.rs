@@ -220,7 +220,9 @@ fn pair(place: &Place<'_>, seed: u64, counts: &Mutex<BTreeMap<&'static str, usiz
     drop(counts);
 
     // And away with everything but the strangers.
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     let after = strangers.map(|stranger| uid(place, &stranger));
     assert_eq!(after, before, "the strangers, {context}");
     let kept = place.kept("app");

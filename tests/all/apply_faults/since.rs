@@ -52,7 +52,9 @@ fn what_somebody_makes_while_it_is_replaced_is_not_taken() {
     let live = live.expect("it is there");
     assert_eq!(live["data"], json!({"other": "theirs"}));
     assert!(live["metadata"].get("labels").is_none(), "{live}");
-    place.run(&["undeploy", "app", "--yes"]).succeeds();
+    place
+        .run(&["undeploy", "app", "--confirm", "app"])
+        .succeeds();
     assert!(place.server.api.get(&format!("{path}/fixed")).is_some());
 }
 
@@ -134,7 +136,7 @@ fn a_namespace_into_which_somebody_moves_is_not_deleted() {
     let stranger = map("stranger", "theirs");
     let made = ("POST", path.clone(), "application/json", stranger);
     proxy.misbehave(vec![meanwhile(&place, Verb::Delete, "member", made)]);
-    let run = place.run_through(&proxy, &["undeploy", "app", "--yes"]);
+    let run = place.run_through(&proxy, &["undeploy", "app", "--confirm", "app"]);
     let run = run.fails(9, "E0511");
     assert!(run.stderr.contains("stranger"), "{run}");
     assert_eq!(proxy.struck().len(), 1, "{run}");
@@ -258,7 +260,9 @@ fn what_is_retained_is_taken_back_without_a_word() {
     place.run(&["deploy", "app.yaml"]).succeeds();
     let first = uid();
     for _ in 0..2 {
-        place.run(&["undeploy", "app", "--yes"]).succeeds();
+        place
+            .run(&["undeploy", "app", "--confirm", "app"])
+            .succeeds();
         let live = place.server.api.get(&claim).expect("it stays");
         assert!(live["metadata"]["labels"].get(PART_OF).is_none(), "{live}");
         let run = place.run(&["deploy", "app.yaml"]).succeeds();
