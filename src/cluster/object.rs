@@ -28,6 +28,8 @@ const PAGE_OBJECTS: u32 = 500;
 /// Most pages of a list: ten million objects.
 const PAGES: usize = 20_000;
 
+/// Asks for the metadata of the objects of a list alone.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const APPLY: &str = "application/apply-patch+yaml";
 const MERGE: &str = "application/merge-patch+json";
 const PATCH: &str = "application/json-patch+json";
@@ -345,9 +347,33 @@ impl Objects {
         selector: &Selector,
         keep: impl Fn(Value) -> Option<T> + Send + Sync,
     ) -> Result<Listed<T>, ObjectError> {
+        self.listed(kind, namespace, selector, JSON, keep).await
+    }
+
+    /// Lists the objects of a kind without what they hold: their metadata alone.
+    pub async fn list_metadata(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Listed, ObjectError> {
+        self.listed(kind, namespace, selector, METADATA, Some).await
+    }
+
+    async fn listed<T>(
+        &self,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        selector: &Selector,
+        accept: &'static str,
+        keep: impl Fn(Value) -> Option<T> + Send + Sync,
+    ) -> Result<Listed<T>, ObjectError> {
         // A page can be too old for the next one. The third try asks for everything at once, which cannot.
         for limit in [PAGE_OBJECTS, PAGE_OBJECTS, 0] {
-            match self.pages(kind, namespace, selector, limit, &keep).await {
+            match self
+                .pages(kind, namespace, selector, (accept, limit), &keep)
+                .await
+            {
                 Err(error) if limit > 0 && matches!(*error.problem, Problem::Gone { .. }) => {
                     tracing::info!(
                         object = error.object,
@@ -357,7 +383,8 @@ impl Objects {
                 listed => return listed,
             }
         }
-        self.pages(kind, namespace, selector, 0, &keep).await
+        self.pages(kind, namespace, selector, (accept, 0), &keep)
+            .await
     }
 
     async fn pages<T>(
@@ -365,7 +392,7 @@ impl Objects {
         kind: &KindRef,
         namespace: Option<&str>,
         selector: &Selector,
-        limit: u32,
+        (accept, limit): (&'static str, u32),
         keep: &(impl Fn(Value) -> Option<T> + Send + Sync),
     ) -> Result<Listed<T>, ObjectError> {
         let object = describe_all(kind, namespace);
@@ -390,7 +417,10 @@ impl Objects {
                 object: object.clone(),
                 secret: kind.is_secret(),
                 repeat: Repeat::Always,
-                call: Call::get(with_query(&path, &query), PAGE),
+                call: Call {
+                    accept,
+                    ..Call::get(with_query(&path, &query), PAGE)
+                },
             };
             let answer = self.run(&deed).await?;
             let mut page = self.json(&deed, &answer)?;

@@ -14,7 +14,7 @@ use weft_domain::inventory::{
 use crate::{
     apply_faults::world::{self, definition, deployment, gadget, service, with},
     seeded::Seeded,
-    support::{ApiServer, Place, Run, Sandbox, api::JSON_PATCH},
+    support::{ApiServer, Place, Run, Sandbox, api::JSON_PATCH, server::signal},
 };
 
 fn map(name: &str, value: &str) -> Value {
@@ -1432,4 +1432,243 @@ fn a_shop_is_deployed_changed_rolled_back_and_gone_as_the_cluster_itself_tells_i
         assert!(!is_over, "{found:?} became {:?}", everything(&place));
     }
     assert_eq!(place.remains("app"), [""; 0]);
+}
+
+// What users meet
+
+#[test]
+fn another_run_is_waited_for_no_longer_than_all_waits_may_take_and_named() {
+    let place = Place::new();
+    place.write(&[map("a", "one")]);
+    let now = jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+        .to_string();
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": parent_name("app")},
+        "spec": {
+            "holderIdentity": "somebody@elsewhere", "leaseDurationSeconds": 15,
+            "acquireTime": now, "renewTime": now,
+        },
+    });
+    let leases = format!(
+        "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+        place.namespace
+    );
+    let made = place
+        .server
+        .api
+        .send("POST", &leases, Some(("application/json", &lease)));
+    assert_eq!(made.0, 201, "{}", made.1);
+    let begun = Instant::now();
+    let run = place
+        .run(&["deploy", "app.yaml", "--timeout", "2s"])
+        .fails(6, "E0515");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(
+        run.stderr
+            .contains("waiting for another run: somebody@elsewhere"),
+        "{run}"
+    );
+    assert!(
+        place
+            .server
+            .api
+            .get(&path(&place, "configmaps", "a"))
+            .is_none()
+    );
+}
+
+#[test]
+fn a_field_that_a_definition_does_not_have_is_refused_at_once() {
+    let place = Place::new();
+    let group = format!("{}.example", place.namespace);
+    let mut typed = definition(&group);
+    let schema = &mut typed["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["size"] = json!({"type": "string"});
+    place
+        .server
+        .kubectl(&["apply", "-f", "-"], &typed.to_string());
+    let served = format!("/apis/{group}/v1/gadgets");
+    let begun = Instant::now();
+    while place.server.api.send("GET", &served, None).0 != 200 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "it is not served"
+        );
+    }
+    let misspelt = with(gadget(&group, "g", "one"), &["spec", "sise"], json!("two"));
+    place.write(&[misspelt]);
+    for more in [&["--dry-run=server"][..], &[]] {
+        let begun = Instant::now();
+        let run = place.run(&[&["deploy", "app.yaml"], more].concat());
+        let run = run.fails(10, "E0521");
+        assert!(run.stderr.contains("sise"), "{run}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[test]
+fn a_volume_is_retained_with_the_claim_that_is_bound_to_it() {
+    let place = Place::with_nodes();
+    let name = format!("volume-{}", place.namespace);
+    let class = format!("class-{}", place.namespace);
+    let volume = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain", "storageClassName": class,
+            "hostPath": {"path": "/nowhere"},
+        },
+    });
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": class, "volumeName": name,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    });
+    place.write(&[volume, claim]);
+    place
+        .run(&["deploy", "app.yaml", "--wait", "--timeout", "60s"])
+        .succeeds();
+    let expected = pairs([
+        ("PersistentVolume/VOLUME", "released"),
+        ("PersistentVolumeClaim/data", "released"),
+    ]);
+    let named = |run: &Run| -> BTreeMap<String, String> {
+        let actions = actions(run).into_iter();
+        actions
+            .map(|(id, action)| (id.replace(&name, "VOLUME"), action))
+            .collect()
+    };
+    let undeploy = ["undeploy", "app", "--timeout", "20s", "-o", "json"];
+    let preview = place
+        .run(&[&undeploy[..], &["--dry-run=server"]].concat())
+        .succeeds();
+    assert_eq!(named(&preview), expected, "{preview}");
+    let run = place.run(&[&undeploy[..], &["--yes"]].concat()).succeeds();
+    assert_eq!(named(&run), expected, "{run}");
+    let volume = place
+        .server
+        .api
+        .get(&format!("/api/v1/persistentvolumes/{name}"));
+    let volume = volume.expect("it stays");
+    assert!(
+        volume["metadata"].get("deletionTimestamp").is_none(),
+        "{volume}"
+    );
+    // Both are taken back.
+    let again = place.run(&["deploy", "app.yaml", "-o", "json"]).succeeds();
+    let back = expected.keys().map(|id| (id.clone(), "adopted".to_owned()));
+    assert_eq!(named(&again), back.collect(), "{again}");
+}
+
+#[test]
+fn another_set_is_named_by_its_design_and_inventory() {
+    let place = Place::new();
+    place
+        .sandbox
+        .write("first.yaml", map("shared", "one").to_string());
+    place.run(&["deploy", "first.yaml"]).succeeds();
+    place.write(&[map("shared", "two")]);
+    let run = place.run(&["deploy", "app.yaml"]).fails(6, "E0510");
+    let inventory = format!("{}/{}", place.namespace, parent_name("first"));
+    assert!(
+        run.stderr.contains(&inventory) && run.stderr.contains("\"first\""),
+        "{run}"
+    );
+}
+
+#[test]
+fn what_admission_forbids_is_not_told_as_missing_rights() {
+    let place = Place::new();
+    let claim = |size: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+        })
+    };
+    place.write(&[claim("1Gi")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    place.write(&[claim("2Gi")]);
+    let run = place.run(&["deploy", "app.yaml"]).fails(10, "E0521");
+    assert!(
+        run.stderr.contains("HTTP 4") || run.stderr.contains("denied"),
+        "{run}"
+    );
+    assert!(!run.stderr.contains("credentials"), "{run}");
+}
+
+#[test]
+fn a_removal_that_was_begun_and_not_finished_shows_in_the_status() {
+    let place = Place::new();
+    let held = with(
+        map("held", "one"),
+        &["metadata", "finalizers"],
+        json!(["example.com/held"]),
+    );
+    place.write(&[held, map("free", "one")]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    let undeploy = ["undeploy", "app", "--yes", "--timeout", "2s"];
+    place.run(&undeploy).fails(9, "E0519");
+    let status = place.run(&["status", "app", "-o", "json"]);
+    assert_eq!(
+        status.json()["deployments"][0]["outcome"],
+        "partly removed",
+        "{status}"
+    );
+    let free = json!({"metadata": {"finalizers": null}});
+    place
+        .server
+        .api
+        .merge(&path(&place, "configmaps", "held"), &free);
+    place.run(&undeploy).succeeds();
+    place.run(&["status", "app"]).fails(5, "E0517");
+}
+
+#[test]
+fn a_job_that_was_written_before_an_interruption_is_not_told_as_skipped() {
+    let place = Place::with_nodes();
+    let mut job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "slow"},
+        "spec": {"template": {
+            "metadata": {"annotations": {"sandbox/waiting": "ContainerCreating"}},
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "slow:1"}]},
+        }},
+    });
+    job = annotated(job, "phase", "before");
+    place.write(&[job, map("after", "one")]);
+    let arguments = ["deploy", "app.yaml", "--timeout", "60s", "-o", "json"];
+    let mut command = place.command_in(&place.sandbox, &arguments);
+    let jobs = path(&place, "jobs", "slow");
+    let run = std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let run = scope.spawn(|| {
+            let tell = move |pid| tell.send(pid).expect("a listener");
+            place.sandbox.finish_known(&mut command, None, tell)
+        });
+        let pid = told.recv().expect("a process");
+        let until = Instant::now() + Duration::from_secs(30);
+        while place.server.api.get(&jobs).is_none() {
+            assert!(Instant::now() < until, "nothing is written");
+        }
+        // Its answer is on the way.
+        std::thread::sleep(Duration::from_millis(500));
+        signal(pid, "INT");
+        run.join().expect("the run ends")
+    });
+    let run = run.ends(130);
+    let expected = pairs([("Job/slow", "created"), ("ConfigMap/after", "skipped")]);
+    assert_eq!(actions(&run), expected, "{run}");
+    assert_eq!(run.json()["summary"]["created"], 1, "{run}");
+    assert!(members(&place).contains(&"Job/slow".to_owned()));
 }

@@ -7,10 +7,14 @@
 //! interleaving. Nothing in here decides what is done: the plan says it.
 
 mod cipher;
+mod contents;
 mod diff;
+mod dry_run;
 mod events;
 mod family;
 mod follow;
+mod handover;
+mod lease;
 mod logs;
 mod observe;
 mod perform;
@@ -20,6 +24,7 @@ mod record;
 mod several;
 mod site;
 mod status;
+mod write;
 
 pub use diff::{diff, diff_revisions};
 pub use events::events;
@@ -27,7 +32,7 @@ pub use logs::logs;
 pub use record::history;
 pub use status::status;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures::{
     StreamExt,
@@ -210,6 +215,9 @@ async fn on_one(
     ordered.on(services, &mut site).await
 }
 
+/// How long a run still tries to tidy up at a cluster that it has given up.
+const LAST: Duration = Duration::from_secs(10);
+
 /// How resources were when they were looked at.
 type States = HashMap<ResourceId, Readiness>;
 
@@ -236,7 +244,7 @@ impl Ordered<'_> {
         if self.request.mode != Mode::Perform {
             let mut result = self.shown(site, &plan);
             if self.request.mode == Mode::DryRun {
-                observe::dry_run(site, &self.wanted.set, &plan, &mut result).await?;
+                dry_run::dry_run(site, &self.wanted.set, &plan, &mut result).await?;
             }
             result.notes.append(&mut notes);
             return Ok(result);
@@ -367,7 +375,7 @@ impl Ordered<'_> {
             && is_recorded(site, &plan.content())
     }
 
-    fn run<'r>(&'r self, known: &'r Known, lease: Option<&'r site::Lease>) -> Run<'r> {
+    fn run<'r>(&'r self, known: &'r Known, lease: Option<&'r lease::Lease>) -> Run<'r> {
         Run {
             handle: self.handle,
             lease,
@@ -418,7 +426,7 @@ impl Ordered<'_> {
         known: &Known,
         plan: &Plan,
         mut states: States,
-        lease: &site::Lease,
+        lease: &lease::Lease,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
         let goes = self.goes();
@@ -442,8 +450,15 @@ impl Ordered<'_> {
             states.remove(&step.id);
         }
         states.extend(performed.states);
+        // Nobody waits for a cluster again and again that has just been given up.
+        let patience = if performed.is_cut_off {
+            site.objects = site.objects.clone().until(Instant::now() + LAST);
+            LAST
+        } else {
+            lease::PATIENCE
+        };
         let recorded = async {
-            lease.hold(site).await?;
+            lease.hold(site, patience).await?;
             if let Some(begun) = begun {
                 let outcome = if is_whole {
                     Outcome::Deployed
@@ -462,7 +477,12 @@ impl Ordered<'_> {
         };
         match recorded.await {
             Ok(revision) => result.revision = revision,
-            Err(error) => result.failures.push(error.into()),
+            Err(error) => {
+                if matches!(error.code(), Code::ClusterUnreachable | Code::TimedOut) {
+                    site.objects = site.objects.clone().until(Instant::now() + LAST);
+                }
+                result.failures.push(error.into());
+            }
         }
         if is_whole && !goes {
             self.see(site, &mut result, &run, states).await;

@@ -1,30 +1,26 @@
-//! What is seen of a cluster: one list per kind and namespace, and dry runs where only the server
-//! can tell.
+//! What is seen of a cluster: one list per kind and namespace, and a dry run of an object where only
+//! the server can tell.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, TryStreamExt};
 use serde_json::Value;
 use weft_domain::{
     inventory::Member,
     ownership::{FieldConflict, conflicts},
-    plan::{
-        self, Action, Checked, Content, Need, Observation, Observed, Options, Packed, Plan, Step,
-        outgoing,
-    },
+    plan::{self, Checked, Need, Observation, Observed, Options, Packed, Plan, Step, outgoing},
     readiness::Readiness,
     resource::{Resource, ResourceId, ResourceSet, split_api_version},
 };
 
 use super::{
+    contents::{Defined, contents_of},
     each,
-    perform::release,
-    ready::{self, DEFINITION, Known},
-    site::{Site, id_of, is_missing},
+    ready::{self, Known},
+    site::{Site, is_missing},
 };
 use crate::{
-    api::design::DeployResult,
-    cluster::{Conflict, Delete, KindRef, ObjectError, Problem, Reply, Selector, Write},
+    cluster::{Conflict, KindRef, Missing, ObjectError, Problem, Reply, Selector, Write},
     error::{Code, Error, Result},
 };
 
@@ -116,7 +112,11 @@ pub(super) async fn planned(
 }
 
 /// Asks the server what it would make of a step; nothing where its kind is not served.
-async fn ask(site: &Site, set: &ResourceSet, step: &Step) -> Option<Result<Reply, ObjectError>> {
+pub(super) async fn ask(
+    site: &Site,
+    set: &ResourceSet,
+    step: &Step,
+) -> Option<Result<Reply, ObjectError>> {
     let resource = set.get(step.index?)?;
     let kind = site.exactly(&resource.api_version, &resource.kind)?;
     let object = outgoing(resource, &site.id, step.origin());
@@ -256,82 +256,6 @@ async fn look(
     Ok(states)
 }
 
-/// The kinds that are defined, whether they are served just now or not: an API server that has come
-/// back serves them one after the other.
-struct Defined {
-    /// Group and kind of definitions; why they couldn't be read.
-    definitions: Result<HashSet<(String, String)>, String>,
-    /// Groups that other API servers serve; why they couldn't be read.
-    elsewhere: Result<HashSet<String>, String>,
-}
-
-impl Defined {
-    async fn ask(site: &Site) -> Result<Self> {
-        let text = |object: &Value, pointer: &str| {
-            let text = object.pointer(pointer).and_then(Value::as_str);
-            text.map(str::to_owned)
-        };
-        let definitions = Self::list(site, "apiextensions.k8s.io/v1", DEFINITION, |object| {
-            Some((
-                text(object, "/spec/group")?,
-                text(object, "/spec/names/kind")?,
-            ))
-        });
-        let elsewhere = Self::list(site, "apiregistration.k8s.io/v1", "APIService", |object| {
-            object.pointer("/spec/service").filter(|it| !it.is_null())?;
-            text(object, "/spec/group")
-        });
-        let (definitions, elsewhere) = tokio::try_join!(definitions, elsewhere)?;
-        Ok(Self {
-            definitions,
-            elsewhere,
-        })
-    }
-
-    async fn list<T: std::hash::Hash + Eq + Send>(
-        site: &Site,
-        api_version: &str,
-        kind: &str,
-        read: impl Fn(&Value) -> Option<T> + Send + Sync + Copy,
-    ) -> Result<Result<HashSet<T>, String>> {
-        let unknown = |why: &str| Ok(Err(format!("its kind is not served, and {why}")));
-        let Some(kind) = site.kind(api_version, kind) else {
-            return unknown(&format!("neither is {kind}"));
-        };
-        let all = Selector::default();
-        let keep = |object: Value| read(&object);
-        match site.objects.list_with(&kind, None, &all, keep).await {
-            Ok(listed) => Ok(Ok(listed.objects.into_iter().collect())),
-            Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {
-                unknown(&format!("you may not list {}", kind.plural))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Why objects of a kind that isn't served may be there nevertheless.
-    fn why_unseen(&self, site: &Site, group: &str, kind: &str) -> Option<String> {
-        let kinds = site.kinds();
-        if kinds.broken().iter().any(|broken| broken.group == group) {
-            return Some("the server of its kind does not answer".to_owned());
-        }
-        let definitions = match &self.definitions {
-            Ok(definitions) => definitions,
-            Err(why) => return Some(why.clone()),
-        };
-        if definitions.contains(&(group.to_owned(), kind.to_owned())) {
-            return Some("its kind is defined, and not served just now".to_owned());
-        }
-        match &self.elsewhere {
-            Ok(groups) if groups.contains(group) && !kinds.serves(group) => {
-                Some("the server of its kind is not asked just now".to_owned())
-            }
-            Ok(_) => None,
-            Err(why) => Some(why.clone()),
-        }
-    }
-}
-
 /// Notes what was found, and how it is.
 fn take(found: Found, seen: &mut Observation, states: &mut HashMap<ResourceId, Readiness>) {
     for (id, found) in found {
@@ -384,6 +308,7 @@ pub(super) async fn looked<T: Send>(
     let lists: Vec<_> = each(lists).try_collect().await?;
     let mut live = HashMap::new();
     for (sought, found) in lists {
+        let Some(found) = found else { continue };
         live.extend(sought.into_iter().map(|one| (one.id, None)));
         live.extend(found.into_iter().map(|(id, object)| (id, Some(object))));
     }
@@ -399,13 +324,14 @@ fn brought_namespaces(set: &ResourceSet) -> HashMap<&str, ResourceId> {
         .collect()
 }
 
+/// Looks for the objects of a kind in a namespace; nothing where the kind isn't served after all.
 async fn find<T: Send>(
     site: &Site,
     kind: &KindRef,
     namespace: Option<&str>,
     sought: &[Sought],
     keep: impl Fn(&ResourceId, Value) -> T + Send + Sync + Copy,
-) -> Result<Vec<(ResourceId, T)>> {
+) -> Result<Option<Vec<(ResourceId, T)>>> {
     if sought.len() > SINGLY && kind.can("list") {
         let ids: HashMap<&str, &ResourceId> = sought
             .iter()
@@ -419,7 +345,8 @@ async fn find<T: Send>(
         };
         let all = Selector::default();
         match site.objects.list_with(kind, namespace, &all, wanted).await {
-            Ok(listed) => return Ok(listed.objects),
+            Ok(listed) => return Ok(Some(listed.objects)),
+            Err(error) if has_no_kind(&error) => return Ok(None),
             // One may look at what one knows without being allowed to list.
             Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -428,204 +355,21 @@ async fn find<T: Send>(
     let singly = sought.iter().map(|one| {
         async move {
             match site.objects.get(kind, namespace, &one.name).await {
-                Ok(reply) => Ok(Some((one.id.clone(), keep(&one.id, reply.object)))),
-                Err(error) if is_missing(&error) => Ok(None),
+                Ok(reply) => Ok(Some(Some((one.id.clone(), keep(&one.id, reply.object))))),
+                Err(error) if has_no_kind(&error) => Ok(None),
+                Err(error) if is_missing(&error) => Ok(Some(None)),
                 Err(error) => Err(Error::from(error)),
             }
         }
         .boxed()
     });
-    let found: Vec<_> = each(singly).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let found: Vec<Option<Option<_>>> = each(singly).try_collect().await?;
+    let found: Option<Vec<Option<_>>> = found.into_iter().collect();
+    Ok(found.map(|found| found.into_iter().flatten().collect()))
 }
 
-/// Everything that lives in a namespace, or is of the kind of a definition, of which the live object is
-/// given; or why that can't be told, since what isn't seen must not be deleted with it.
-pub(super) async fn contents_of(site: &Site, live: &Value) -> Result<Result<Vec<Content>, String>> {
-    let text = |pointer: &str| {
-        live.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let served = site.kinds();
-    let (kinds, namespace): (Vec<_>, _) = if text("/kind") == "Namespace" {
-        if let Some(broken) = served.broken().first() {
-            let why = format!("the server of {} does not answer", broken.group);
-            return Ok(Err(why));
-        }
-        let kinds = served
-            .iter()
-            .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"));
-        (kinds.cloned().collect(), Some(text("/metadata/name")))
-    } else {
-        let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        match served.preferred(group, kind) {
-            Some(kind) => (vec![kind], None),
-            // Nobody ever could write one.
-            None if !was_established(live) => return Ok(Ok(Vec::new())),
-            None => return Ok(Err(format!("no version of {kind} is served"))),
-        }
-    };
-    let mut seen_kinds = HashSet::new();
-    let kinds = kinds
-        .into_iter()
-        .filter(|kind| seen_kinds.insert((kind.group.clone(), kind.kind.clone())))
-        .collect::<Vec<_>>();
-    let lists = kinds.into_iter().map(|kind| {
-        async move {
-            let listed = site
-                .objects
-                .list(&kind, namespace, &Selector::default())
-                .await;
-            match listed {
-                Ok(listed) => Ok((kind, Ok(listed.objects))),
-                Err(error) if is_missing(&error) => Ok((kind, Ok(Vec::new()))),
-                Err(error) if matches!(*error.problem, Problem::Forbidden { .. }) => {
-                    let why = format!("you may not list {}", kind.plural);
-                    Ok((kind, Err(why)))
-                }
-                Err(error) => Err(Error::from(error)),
-            }
-        }
-        .boxed()
-    });
-    let lists: Vec<_> = each(lists).try_collect().await?;
-    let mut contents = Vec::new();
-    for (kind, objects) in lists {
-        let objects = match objects {
-            Ok(objects) => objects,
-            Err(why) => return Ok(Err(why)),
-        };
-        for object in objects {
-            let at = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            let id = id_of(
-                &kind,
-                at("/metadata/namespace"),
-                at("/metadata/name").unwrap_or_default(),
-            );
-            contents.push(Content::of(id, &object));
-        }
-    }
-    Ok(Ok(contents))
-}
-
-/// Whether a definition was ever established.
-fn was_established(live: &Value) -> bool {
-    let conditions = live["status"]["conditions"].as_array();
-    let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True")
-}
-
-/// Asks the server whether it would take each change of a plan; what it would refuse is an error,
-/// with every object named. What it can't be asked is marked.
-pub(super) async fn dry_run(
-    site: &Site,
-    set: &ResourceSet,
-    plan: &Plan,
-    result: &mut DeployResult,
-) -> Result<()> {
-    let steps = plan.steps.iter().filter(|step| !step.not_checked_by_server);
-    let answers =
-        steps.map(|step| async move { (&step.id, ask_for(site, set, step).await) }.boxed());
-    let answers: Vec<_> = each(answers).collect().await;
-    let mut errors = Vec::new();
-    let mut unasked = HashMap::new();
-    for (id, answer) in answers {
-        match answer {
-            Ok(answer) => {
-                let warnings = answer.warnings.into_iter();
-                result
-                    .notes
-                    .extend(warnings.map(|warning| format!("{id}: {warning}")));
-                unasked.extend(answer.unasked.map(|what| (id.as_str(), what)));
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    for shown in &mut result.resources {
-        if let Some(what) = unasked.get(shown.id.as_str()) {
-            shown.not_checked_by_server = true;
-            shown.reason = format!("{}; not checked by the server: {what}", shown.reason);
-        }
-    }
-    match Error::all(errors) {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
-}
-
-/// What the server says to a step that it would take.
-#[derive(Default)]
-struct Answer {
-    warnings: Vec<String>,
-    /// What it could not be asked.
-    unasked: Option<&'static str>,
-}
-
-/// Asks the server whether it would do what a step does.
-async fn ask_for(site: &Site, set: &ResourceSet, step: &Step) -> Result<Answer> {
-    let unserved = Answer {
-        unasked: Some("its kind is not served"),
-        ..Answer::default()
-    };
-    let resource = step.index.and_then(|index| set.get(index));
-    let member = site.parent.as_ref().and_then(|parent| parent.get(&step.id));
-    match (step.action, resource, member) {
-        (Action::Created | Action::Configured | Action::Adopted, ..) => {
-            let Some(reply) = ask(site, set, step).await else {
-                return Ok(unserved);
-            };
-            Ok(Answer {
-                warnings: reply?.warnings,
-                unasked: None,
-            })
-        }
-        (Action::Replaced, Some(resource), _) => {
-            let Some(kind) = site.kind(&resource.api_version, &resource.kind) else {
-                return Ok(unserved);
-            };
-            let namespace = resource.namespace.as_deref();
-            ask_to_delete(site, &kind, namespace, &resource.name, step).await?;
-            Ok(Answer {
-                unasked: Some("the object that is created anew"),
-                ..Answer::default()
-            })
-        }
-        (Action::Pruned | Action::Released, _, Some(member)) => {
-            let Some(kind) = site.kind(&member.api_version(), &member.kind) else {
-                return Ok(unserved);
-            };
-            if step.action == Action::Pruned {
-                let namespace = member.namespace.as_deref();
-                ask_to_delete(site, &kind, namespace, &member.name, step).await?;
-            } else {
-                let write = Write {
-                    dry_run: true,
-                    ..site.write()
-                };
-                release(site, &kind, member, step, &write).await?;
-            }
-            Ok(Answer::default())
-        }
-        _ => Ok(Answer::default()),
-    }
-}
-
-/// Asks the server whether it would delete the object of a step.
-async fn ask_to_delete(
-    site: &Site,
-    kind: &KindRef,
-    namespace: Option<&str>,
-    name: &str,
-    step: &Step,
-) -> Result<()> {
-    let delete = Delete {
-        uid: step.precondition.as_ref().and_then(|seen| seen.uid.clone()),
-        dry_run: true,
-        ..Delete::default()
-    };
-    match site.objects.delete(kind, namespace, name, &delete).await {
-        Err(error) if !is_missing(&error) => Err(error.into()),
-        _ => Ok(()),
-    }
+/// Whether a kind isn't served any more, or not yet again, that was when we asked what is.
+fn has_no_kind(error: &ObjectError) -> bool {
+    let kind = Missing::Kind;
+    matches!(&*error.problem, Problem::NotFound { missing, .. } if *missing == kind)
 }

@@ -12,35 +12,34 @@ use futures::{
     FutureExt, StreamExt,
     stream::{self, BoxStream},
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use weft_domain::{
-    inventory::{Confirmed, Member, PART_OF_LABEL},
-    ownership,
-    plan::{
-        Action, ORIGIN, Outlives, Plan, RETAINED_BY, Step, Until, Wait, not_ours, outgoing,
-        outlives,
-    },
+    inventory::{Confirmed, Member},
+    plan::{Action, Plan, Step, Until, Wait, not_ours, outlives},
     readiness::{Readiness, readiness},
-    resource::{ANNOTATIONS, Cleanup, Patch, Resource, ResourceId, ResourceSet},
+    resource::{Cleanup, ResourceId, ResourceSet},
 };
 
 use super::{
     AT_ONCE,
+    contents::contents_of,
     follow::follow_one,
-    observe::contents_of,
+    handover::{migrate, release},
+    lease::{Lease, PATIENCE},
     ready::{DEFINITION, Known, judge},
-    site::{Lease, Site, is_missing},
+    site::{Site, is_missing},
+    write::{is_stale, taken, write},
 };
 use crate::{
     api::design::DeployResult,
-    cluster::{Conflict, Delete, Deletion, KindRef, ObjectError, Problem, Reply, Write},
+    cluster::{Delete, Deletion, KindRef},
     error::{Code, Error, Result},
     service::operation::Handle,
 };
 
 /// How long is waited after somebody else was faster.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a run may, and until when.
 pub(super) struct Run<'a> {
@@ -63,6 +62,8 @@ pub(super) struct Performed {
     pub(super) confirmed: Confirmed,
     /// Whether all of it was done.
     pub(super) is_whole: bool,
+    /// Whether it ended because the cluster, or the lease, was lost.
+    pub(super) is_cut_off: bool,
     /// How what was written was then.
     pub(super) states: HashMap<ResourceId, Readiness>,
 }
@@ -178,6 +179,7 @@ pub(super) async fn perform(
         }
     }
     performed.is_whole = broken.is_empty();
+    performed.is_cut_off = work.stopped.get().is_some();
     let trouble = std::mem::take(&mut *work.trouble());
     result.failures.extend(trouble.into_iter().map(Into::into));
     if !broken.is_empty() && run.handle.check().is_err() {
@@ -342,7 +344,7 @@ impl<'a> Work<'a> {
             return Err("there is no lease".to_owned());
         };
         let held = tokio::select! {
-            held = lease.hold(self.site) => held,
+            held = lease.hold(self.site, PATIENCE) => held,
             () = self.run.handle.cancelled() => return Err("interrupted".to_owned()),
         };
         held.map_err(|error| {
@@ -605,342 +607,5 @@ impl<'a> Work<'a> {
         self.reached(&step.id, kind, namespace, name, Until::Gone, uid)
             .await
             .map(|_| ())
-    }
-}
-
-/// Whether an object isn't any more what it was when it was looked at.
-fn is_stale(error: &ObjectError) -> bool {
-    let Problem::Conflict { conflict, .. } = &*error.problem else {
-        return false;
-    };
-    *conflict == Conflict::Stale
-}
-
-/// Refuses an object that somebody else made after we looked: a happy 200 is no adoption. Our fields
-/// are taken back.
-async fn taken(site: &Site, kind: &KindRef, resource: &Resource, reply: &Reply) -> Result<()> {
-    let before = ownership::written_before(&reply.object, &site.manager);
-    // An earlier attempt of ours may have made it.
-    if reply.repeated && before.is_none() {
-        return Ok(());
-    }
-    // An apply that names nothing gives up what we alone hold, and leaves the rest as it is.
-    let mut nothing = json!({
-        "apiVersion": resource.api_version, "kind": resource.kind,
-        "metadata": {"name": resource.name, "uid": reply.object["metadata"]["uid"]},
-    });
-    if let Some(namespace) = &resource.namespace {
-        nothing["metadata"]["namespace"] = namespace.as_str().into();
-    }
-    let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
-    let write = site.write();
-    let given_back = site.objects.apply(kind, namespace, name, &nothing, &write);
-    let given_back = given_back.await;
-    let by = before.map_or_else(|| "somebody".to_owned(), |owner| owner.manager);
-    let message = format!(
-        "cannot create {}: {by} has made it in the meantime",
-        resource.id
-    );
-    if let Err(error) = given_back {
-        let message = format!("{message}, and what was written to it cannot be taken back");
-        return Err(Error::new(Code::NotOurs, message).because_of(&error));
-    }
-    Err(Error::new(Code::NotOurs, message))
-}
-
-async fn write(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<Reply> {
-    let mut object = outgoing(resource, &site.id, step.origin());
-    let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
-    let write = Write {
-        force: step.force,
-        ..site.write()
-    };
-    let bound = step
-        .precondition
-        .as_ref()
-        .filter(|_| step.action != Action::Replaced);
-    // The UID makes sure that it still is the object that was looked at. The version only where
-    // fields are taken from others: controllers write it all the time.
-    if let Some(bound) = bound {
-        if let Some(uid) = &bound.uid {
-            object["metadata"]["uid"] = uid.as_str().into();
-        }
-        if let (true, Some(version)) = (step.force, &bound.resource_version) {
-            object["metadata"]["resourceVersion"] = version.as_str().into();
-        }
-    }
-    let patch = resource.policies.patch;
-    let mut replaced = None;
-    if bound.is_some() && patch != Patch::Apply {
-        let version = bound.and_then(|bound| bound.resource_version.clone());
-        object["metadata"]["resourceVersion"] = version.into();
-        replaced = Some(overwrite(site, kind, resource, step, &mut object, &write).await?);
-    }
-    // The apply makes what was merged or replaced seen to be ours.
-    if let Some(written) = replaced
-        && object["metadata"].get("resourceVersion").is_some()
-    {
-        object["metadata"]["resourceVersion"] =
-            written.object["metadata"]["resourceVersion"].clone();
-    }
-    let applied = site.objects.apply(kind, namespace, name, &object, &write);
-    Ok(applied.await?)
-}
-
-/// Merges into an object, or writes it as a whole, as it was looked at. One that has changed since is
-/// looked at again: it must still be ours.
-async fn overwrite(
-    site: &Site,
-    kind: &KindRef,
-    resource: &Resource,
-    step: &Step,
-    object: &mut Value,
-    write: &Write,
-) -> Result<Reply> {
-    const TRIES: usize = 10;
-    let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let objects = &site.objects;
-        let written = match resource.policies.patch {
-            Patch::Merge => {
-                objects
-                    .merge_patch(kind, namespace, name, object, write)
-                    .await
-            }
-            Patch::Apply | Patch::Replace => {
-                objects.replace(kind, namespace, name, object, write).await
-            }
-        };
-        let error = match written {
-            Ok(reply) => return Ok(reply),
-            Err(error) => error,
-        };
-        if !is_stale(&error) || step.action != Action::Configured || tries == TRIES {
-            return Err(error.into());
-        }
-        tokio::time::sleep(PAUSE).await;
-        let live = site.objects.get(kind, namespace, name).await?.object;
-        let member = step.member.clone();
-        let member = member.ok_or_else(|| Error::internal("what is written is no member"))?;
-        if let Some(why) = not_ours(&member, &live, &site.id, &site.manager) {
-            let message = format!("cannot write {}: it has changed, {why}", step.id);
-            return Err(
-                Error::new(Code::NotOurs, message).hint("run the command again: it looks anew")
-            );
-        }
-        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-    }
-}
-
-/// Gives the fields of client-side tools to our own entry, so that later removals work.
-async fn migrate(site: &Site, kind: &KindRef, resource: &Resource, step: &Step) -> Result<()> {
-    let namespace = resource.namespace.as_deref();
-    let write = site.write();
-    managed(
-        site,
-        kind,
-        namespace,
-        &resource.name,
-        &write,
-        |_, entries| {
-            let mut fields = Value::Object(Map::new());
-            let mut kept = Vec::new();
-            for entry in entries {
-                let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-                let theirs = text("operation") == "Update"
-                    && text("subresource").is_empty()
-                    && step.migrate.iter().any(|name| name == text("manager"));
-                let ours = text("operation") == "Apply" && text("manager") == site.manager;
-                let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
-                if ours {
-                    join(&mut fields, held, 0);
-                } else if theirs {
-                    // What the design doesn't name stays theirs: our apply would delete it.
-                    let (named, rest) = ownership::split(held, &resource.object);
-                    join(&mut fields, &named, 0);
-                    if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
-                        let mut entry = entry.clone();
-                        entry["fieldsV1"] = rest;
-                        kept.push(entry);
-                    }
-                } else {
-                    kept.push(entry.clone());
-                }
-            }
-            kept.push(json!({
-                "manager": site.manager, "operation": "Apply", "apiVersion": resource.api_version,
-                "fieldsType": "FieldsV1", "fieldsV1": fields,
-            }));
-            Some(Rewrite {
-                entries: kept,
-                removed: vec![annotation(RETAINED_BY)],
-                added: Vec::new(),
-            })
-        },
-    )
-    .await
-}
-
-/// Merges one tree of fields into another.
-fn join(into: &mut Value, from: &Value, depth: usize) {
-    let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) else {
-        return;
-    };
-    for (key, value) in from {
-        let place = into
-            .entry(key.clone())
-            .or_insert_with(|| Value::Object(Map::new()));
-        if depth < 128 {
-            join(place, value, depth + 1);
-        }
-    }
-}
-
-/// Lets go of an object: our label, our annotation and our entry go, all else stays. One that isn't the
-/// object that was looked at, or isn't ours any more, is left alone.
-pub(super) async fn release(
-    site: &Site,
-    kind: &KindRef,
-    member: &Member,
-    step: &Step,
-    write: &Write,
-) -> Result<()> {
-    let namespace = member.namespace.as_deref();
-    let uid = step.precondition.as_ref().and_then(|seen| seen.uid.clone());
-    let is_ours = |live: &Value| {
-        let is_it = uid.is_none() || live["metadata"]["uid"].as_str() == uid.as_deref();
-        is_it && live["metadata"]["labels"][PART_OF_LABEL] == site.id.as_str()
-    };
-    let done = managed(
-        site,
-        kind,
-        namespace,
-        &member.name,
-        write,
-        |live, entries| {
-            if !is_ours(live) {
-                return None;
-            }
-            let mut removed = vec![
-                format!("/metadata/labels/{}", escape(PART_OF_LABEL)),
-                annotation(ORIGIN),
-            ];
-            if outlives(member, live) == Some(Outlives::Adopted) {
-                // It had none of our policies before.
-                let ours = ownership::applied(live, &site.manager);
-                let ours =
-                    ours.and_then(|ours| ours.fields.field("metadata")?.field("annotations"));
-                let keys = ANNOTATIONS.iter().map(|(key, ..)| *key);
-                let keys = keys.filter(|key| ours.is_some_and(|ours| ours.field(key).is_some()));
-                removed.extend(keys.map(annotation));
-            }
-            // A chosen manager may be that of another tool, whose updates are its own.
-            let is_own = |entry: &&Value| {
-                entry["manager"] == site.manager.as_str()
-                    && (entry["operation"] == "Apply" || site.manager == site.id.field_manager())
-            };
-            let kept = entries.iter().filter(|entry| !is_own(entry));
-            let mut added = Vec::new();
-            if step.retained {
-                let by = site.id.as_str();
-                if !live["metadata"]["annotations"].is_object() {
-                    added.push(("/metadata/annotations".to_owned(), json!({})));
-                }
-                added.push((annotation(RETAINED_BY), by.into()));
-            }
-            Some(Rewrite {
-                entries: kept.cloned().collect(),
-                removed,
-                added,
-            })
-        },
-    )
-    .await;
-    match done {
-        Err(error) if error.code() == Code::ObjectNotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn annotation(key: &str) -> String {
-    format!("/metadata/annotations/{}", escape(key))
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// What becomes of an object's metadata; the keys are JSON pointers.
-struct Rewrite {
-    /// The entries of its managers.
-    entries: Vec<Value>,
-    /// What goes, where it is there.
-    removed: Vec<String>,
-    /// What is set.
-    added: Vec<(String, Value)>,
-}
-
-/// Rewrites the entries of an object's managers, and some of its metadata, in one patch that holds
-/// only for what was read; `change` may find that there is nothing to do.
-async fn managed(
-    site: &Site,
-    kind: &KindRef,
-    namespace: Option<&str>,
-    name: &str,
-    write: &Write,
-    change: impl Fn(&Value, &[Value]) -> Option<Rewrite>,
-) -> Result<()> {
-    const TRIES: usize = 10;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let live = site.objects.get(kind, namespace, name).await?.object;
-        let none = Vec::new();
-        let entries = live
-            .pointer("/metadata/managedFields")
-            .and_then(Value::as_array);
-        let Some(rewrite) = change(&live, entries.unwrap_or(&none)) else {
-            return Ok(());
-        };
-        let Rewrite {
-            entries,
-            removed,
-            added,
-        } = rewrite;
-        let mut operations = vec![json!({
-            "op": "test", "path": "/metadata/resourceVersion",
-            "value": live["metadata"]["resourceVersion"],
-        })];
-        for path in removed.iter().filter(|path| live.pointer(path).is_some()) {
-            operations.push(json!({ "op": "remove", "path": path }));
-        }
-        for (path, value) in added {
-            operations.push(json!({ "op": "add", "path": path, "value": value }));
-        }
-        // An empty list would make the server write an entry of its own for everything.
-        let entries = if entries.is_empty() {
-            vec![json!({})]
-        } else {
-            entries
-        };
-        operations
-            .push(json!({ "op": "add", "path": "/metadata/managedFields", "value": entries }));
-        let patched = site
-            .objects
-            .json_patch(kind, namespace, name, &Value::Array(operations), write)
-            .await;
-        match patched {
-            Ok(_) => return Ok(()),
-            Err(error) => match &*error.problem {
-                Problem::Conflict { .. } | Problem::Invalid { .. } | Problem::Unanswered { .. }
-                    if tries < TRIES =>
-                {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                _ => return Err(error.into()),
-            },
-        }
     }
 }

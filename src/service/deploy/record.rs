@@ -184,21 +184,16 @@ pub(super) async fn forget(site: &mut Site) -> Result<()> {
     Ok(())
 }
 
-async fn secrets_of(site: &Site) -> Result<Vec<Value>> {
+/// The revisions, newest first; what they hold is not read.
+pub(super) async fn entries(site: &Site) -> Result<Vec<RevisionEntry>> {
     let secrets = site.own("v1", "Secret")?;
     let selector = Selector::labels(format!("{SET_LABEL}={}", site.id.as_str()));
     let namespace = Some(site.parent_namespace.as_str());
-    Ok(site
+    let listed = site
         .objects
-        .list(&secrets, namespace, &selector)
-        .await?
-        .objects)
-}
-
-/// The revisions, newest first.
-pub(super) async fn entries(site: &Site) -> Result<Vec<RevisionEntry>> {
-    let secrets = secrets_of(site).await?;
-    Ok(entries_of(&secrets, &site.id))
+        .list_metadata(&secrets, namespace, &selector)
+        .await?;
+    Ok(entries_of(&listed.objects, &site.id))
 }
 
 /// The number of the newest revision that is complete.
@@ -218,12 +213,9 @@ pub(super) async fn newest(site: &Site) -> Result<u64> {
 /// The resources of an earlier revision, with their secret values.
 pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
     site.require_parent()?;
-    let secrets = secrets_of(site).await?;
-    let known = entries_of(&secrets, &site.id);
-    if !known
-        .iter()
-        .any(|entry| entry.number == number && entry.is_complete)
-    {
+    let known = entries(site).await?;
+    let mut complete = known.iter().filter(|entry| entry.is_complete);
+    let Some(entry) = complete.find(|entry| entry.number == number) else {
         let numbers: Vec<String> = known.iter().map(|entry| entry.number.to_string()).collect();
         return Err(Error::new(
             Code::VersionNotFound,
@@ -231,6 +223,12 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         )
         .at(site.place(None))
         .hint(format!("there are {}", numbers.join(", "))));
+    };
+    let (kind, namespace) = (site.own("v1", "Secret")?, site.parent_namespace.as_str());
+    let mut secrets = Vec::new();
+    for name in &entry.secrets {
+        let reply = site.objects.get(&kind, Some(namespace), name).await?;
+        secrets.push(reply.object);
     }
     let damaged = |error: &dyn std::error::Error| {
         Error::new(Code::ForeignSet, "the revision cannot be read").because(error)

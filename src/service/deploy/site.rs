@@ -2,37 +2,24 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use serde_json::Value;
-use tokio::{
-    sync::watch,
-    task::JoinHandle,
-    time::{Instant, timeout_at},
-};
+use tokio::time::Instant;
 use weft_domain::{
-    inventory::{
-        Claim, ID_LABEL, MicroTime, Parent, ParentError, SetId, Sighting, Standing, parent_name,
-        parent_name_away,
-    },
+    inventory::{ID_LABEL, Parent, ParentError, SetId, parent_name, parent_name_away},
     resource::{ResourceId, ResourceSet, split_api_version},
 };
 
 use crate::{
     api::deploy::{DeployDesign, Mode, Target},
     cluster::{
-        Cluster, Conflict, Delete, KindRef, Kinds, ObjectError, Objects, Permission, Problem,
-        Retry, Selector, Write,
+        Cluster, Conflict, KindRef, Kinds, ObjectError, Objects, Problem, Retry, Selector, Write,
     },
     error::{Code, Error, Result},
     service::{Services, operation::Handle},
 };
 
-/// How long a lease lasts without being renewed.
-const LEASE: Duration = Duration::from_secs(15);
-/// How long another run is waited for.
-const LEASE_WAIT: Duration = Duration::from_mins(1);
 /// How calls are repeated: a server that is restarted is back before the last attempt.
 const RETRY: Retry = Retry {
     attempts: 12,
@@ -403,79 +390,6 @@ impl Site {
         Ok(())
     }
 
-    /// Claims the set for this run.
-    ///
-    /// # Errors
-    /// When another run keeps it for too long, which is the deadline at the latest.
-    pub(super) async fn claim(
-        &self,
-        services: &Services,
-        handle: &Handle,
-        deadline: Instant,
-    ) -> Result<Lease> {
-        let leases = self.own("coordination.k8s.io/v1", "Lease")?;
-        let holder = format!("{}@{}/{}", user(), host(), services.new_id());
-        let claim = Claim {
-            set: &self.id,
-            name: &self.parent_name,
-            namespace: &self.parent_namespace,
-            holder: &holder,
-            duration: LEASE,
-        };
-        let begun = Instant::now();
-        let mut sighting: Option<Sighting> = None;
-        let mut told = false;
-        loop {
-            handle.check()?;
-            let live = self.lease(&leases).await?;
-            match claim.check(live.as_ref(), now(), sighting.as_ref()) {
-                Standing::Acquire(object) | Standing::Renew(object) => {
-                    match put_lease(self, &leases, &object).await {
-                        Ok(()) => break,
-                        Err(error) if is_conflict(&error) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Standing::HeldBy(held) => {
-                    if begun.elapsed() > LEASE_WAIT || Instant::now() >= deadline {
-                        let since = held.since.map(|since| format!(" since {since}"));
-                        return Err(Error::new(
-                            Code::SetLocked,
-                            format!(
-                                "another run works on {:?}: {}{}",
-                                self.design,
-                                held.holder,
-                                since.unwrap_or_default()
-                            ),
-                        )
-                        .at(self.place(None)));
-                    }
-                    if !told {
-                        handle.warn(format!("waiting for another run: {}", held.holder));
-                        told = true;
-                    }
-                    sighting = Some(held.sighting);
-                    let next = Instant::now() + Duration::from_millis(500);
-                    tokio::time::sleep_until(next.min(deadline)).await;
-                }
-            }
-        }
-        Ok(Lease::keep(self, leases, holder))
-    }
-
-    /// Lets writes be repeated only as long as nobody else can have the lease.
-    pub(super) fn guard(&mut self, lease: &Lease) {
-        let held = lease.held.clone();
-        self.objects = self
-            .objects
-            .clone()
-            .while_permitted(move || match *held.borrow() {
-                Held::Lost => Permission::Denied,
-                held if held.is_ours() => Permission::Granted,
-                Held::Since(_) => Permission::Pending,
-            });
-    }
-
     /// Whether the API server is there at all.
     pub(super) async fn answers(&self) -> bool {
         let Ok(secrets) = self.own("v1", "Secret") else {
@@ -488,211 +402,6 @@ impl Site {
             Ok(_) => true,
             Err(error) => is_missing(&error),
         }
-    }
-
-    /// The lease of the set.
-    pub(super) async fn lease(&self, leases: &KindRef) -> Result<Option<Value>> {
-        let namespace = Some(self.parent_namespace.as_str());
-        match self.objects.get(leases, namespace, &self.parent_name).await {
-            Ok(reply) => Ok(Some(reply.object)),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-async fn put_lease(site: &Site, leases: &KindRef, object: &Value) -> Result<(), ObjectError> {
-    let namespace = Some(site.parent_namespace.as_str());
-    put(&site.objects, leases, namespace, &site.parent_name, object).await
-}
-
-async fn put(
-    objects: &Objects,
-    leases: &KindRef,
-    namespace: Option<&str>,
-    name: &str,
-    object: &Value,
-) -> Result<(), ObjectError> {
-    let write = Write::by("weftctl");
-    let bound = object.pointer("/metadata/resourceVersion").is_some();
-    if bound {
-        objects
-            .replace(leases, namespace, name, object, &write)
-            .await?;
-    } else {
-        objects.create(leases, namespace, object, &write).await?;
-    }
-    Ok(())
-}
-
-/// What is known of a lease.
-#[derive(Clone, Copy)]
-enum Held {
-    /// It was renewed then, and lasts from there.
-    Since(Renewed),
-    /// Somebody else has it.
-    Lost,
-}
-
-impl Held {
-    /// Whether nobody else can have it yet.
-    fn is_ours(self) -> bool {
-        matches!(self, Self::Since(then) if then.age() < LEASE)
-    }
-}
-
-/// A moment by both clocks: one stands still while a machine sleeps, the other one may be set.
-#[derive(Clone, Copy)]
-struct Renewed(Instant, SystemTime);
-
-impl Renewed {
-    fn now() -> Self {
-        Self(Instant::now(), SystemTime::now())
-    }
-
-    fn age(self) -> Duration {
-        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
-    }
-}
-
-/// A lease that is renewed as long as this lives.
-pub(super) struct Lease {
-    held: watch::Receiver<Held>,
-    renewal: JoinHandle<()>,
-    leases: Arc<KindRef>,
-    holder: String,
-}
-
-impl Lease {
-    fn keep(site: &Site, leases: Arc<KindRef>, holder: String) -> Self {
-        let (tell, held) = watch::channel(Held::Since(Renewed::now()));
-        let (objects, kind, holder_too) = (site.objects.clone(), leases.clone(), holder.clone());
-        let (id, name, namespace) = (
-            site.id.clone(),
-            site.parent_name.clone(),
-            site.parent_namespace.clone(),
-        );
-        let renewal = tokio::spawn(async move {
-            let mut wait = LEASE / 3;
-            loop {
-                tokio::time::sleep(wait).await;
-                let asked = Renewed::now();
-                let claim = Claim {
-                    set: &id,
-                    name: &name,
-                    namespace: &namespace,
-                    holder: &holder_too,
-                    duration: LEASE,
-                };
-                let live = objects.get(&kind, Some(&namespace), &name).await;
-                let renewed = match live.map(|live| claim.check(Some(&live.object), now(), None)) {
-                    Ok(Standing::Renew(object)) => {
-                        put(&objects, &kind, Some(&namespace), &name, &object)
-                            .await
-                            .is_ok()
-                    }
-                    Ok(_) => {
-                        let _ = tell.send(Held::Lost);
-                        return;
-                    }
-                    Err(_) => false,
-                };
-                wait = LEASE / 3;
-                if renewed {
-                    let _ = tell.send(Held::Since(asked));
-                } else {
-                    wait /= 5;
-                }
-            }
-        });
-        Self {
-            held,
-            renewal,
-            leases,
-            holder,
-        }
-    }
-
-    /// Makes sure that nobody else works: where the lease could not be renewed in time, it is waited
-    /// for until it is, but not for long.
-    ///
-    /// # Errors
-    /// When somebody else has it by now, or the cluster doesn't come back.
-    pub(super) async fn hold(&self, site: &Site) -> Result<()> {
-        let mut held = self.held.clone();
-        let until = Instant::now() + LEASE_WAIT / 2;
-        loop {
-            let now = *held.borrow_and_update();
-            if now.is_ours() {
-                return Ok(());
-            }
-            if matches!(now, Held::Lost) {
-                let message = "the lease of the set was lost: another run works on it";
-                return Err(Error::new(Code::SetLocked, message).at(site.place(None)));
-            }
-            if !matches!(timeout_at(until, held.changed()).await, Ok(Ok(()))) {
-                let message = "the lease of the set could not be renewed";
-                return Err(Error::new(Code::ClusterUnreachable, message).at(site.place(None)));
-            }
-        }
-    }
-
-    /// Gives it back.
-    pub(super) async fn release(self, site: &Site) {
-        self.renewal.abort();
-        let claim = Claim {
-            set: &site.id,
-            name: &site.parent_name,
-            namespace: &site.parent_namespace,
-            holder: &self.holder,
-            duration: LEASE,
-        };
-        let Ok(Some(live)) = site.lease(&self.leases).await else {
-            return;
-        };
-        if site.parent.is_none() {
-            // Nothing is left that it could protect.
-            let delete = Delete {
-                uid: live["metadata"]["uid"].as_str().map(str::to_owned),
-                ..Delete::default()
-            };
-            let namespace = Some(site.parent_namespace.as_str());
-            let deleted = site
-                .objects
-                .delete(&self.leases, namespace, &site.parent_name, &delete)
-                .await;
-            if let Err(error) = deleted {
-                tracing::debug!(%error, "the lease stays");
-            }
-            return;
-        }
-        if let Some(object) = claim.release(&live)
-            && let Err(error) = put_lease(site, &self.leases, &object).await
-        {
-            tracing::debug!(%error, "the lease was not given back; it ends by itself");
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.renewal.abort();
-    }
-}
-
-fn now() -> MicroTime {
-    MicroTime::from_unix_micros(jiff::Timestamp::now().as_microsecond())
-}
-
-fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "weftctl".to_owned())
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
     }
 }
 

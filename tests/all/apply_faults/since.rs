@@ -333,3 +333,34 @@ fn a_dry_run_of_an_adoption_says_what_the_adoption_does() {
         assert!(run.stderr.contains("1 adopted"), "{run}");
     }
 }
+
+#[test]
+fn members_of_a_kind_that_is_not_served_just_now_are_not_forgotten() {
+    let place = Place::new(ApiServer::shared(), "unserved");
+    let group = format!("{}.example", place.namespace);
+    let mut objects = vec![definition(&group), map("rest", "one")];
+    objects.extend((0..6).map(|n| gadget(&group, &format!("g{n}"), "one")));
+    place.write("app.yaml", &objects);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    // As from a server that has been started again and hasn't read its definitions yet.
+    place.write("app.yaml", &objects[1..2]);
+    let proxy = Proxy::before(place.server);
+    let unserved = Fault::new(Act::Answer(404, None)).on(|seen| seen.plural == "gadgets");
+    proxy.misbehave(vec![unserved.times(1_000)]);
+    let prune = [
+        "deploy",
+        "app.yaml",
+        "--prune",
+        "--confirm",
+        "app",
+        "-o",
+        "json",
+    ];
+    let run = place.run_through(&proxy, &prune).succeeds();
+    assert!(!proxy.struck().is_empty());
+    assert_eq!(run.json()["summary"]["pruned"], 0, "{run}");
+    assert!(run.stdout.contains("not served just now"), "{run}");
+    let run = place.run(&prune).succeeds();
+    assert_eq!(run.json()["summary"]["pruned"], 7, "{run}");
+    assert_eq!(place.differences("app", &objects[1..2]), [""; 0]);
+}
