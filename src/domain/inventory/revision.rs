@@ -4,7 +4,7 @@
 //! which is a label of the first Secret for that reason. Secret values are taken out of the objects
 //! and sealed by whoever holds the key; without the key the rest can still be read.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -113,9 +113,9 @@ pub struct RevisionOptions {
     pub overlays: Vec<String>,
 }
 
-/// What was deployed once.
+/// What was deployed once; `O` is an object, borrowed where it is only to be packed.
 #[derive(Clone, PartialEq)]
-pub struct Revision {
+pub struct Revision<O = Value> {
     /// Its number; later ones have higher ones.
     pub number: u64,
     /// When it was deployed, in RFC 3339.
@@ -131,11 +131,11 @@ pub struct Revision {
     /// How it ended.
     pub outcome: Outcome,
     /// The objects as they were desired.
-    pub objects: Vec<Value>,
+    pub objects: Vec<O>,
 }
 
 /// Without the objects, which hold secrets.
-impl fmt::Debug for Revision {
+impl<O> fmt::Debug for Revision<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revision")
             .field("number", &self.number)
@@ -213,7 +213,7 @@ struct Document<O> {
     sealed: Option<String>,
 }
 
-impl Revision {
+impl<O: Borrow<Value>> Revision<O> {
     /// Packs the revision of a set.
     ///
     /// `seal` gets the secret values, when there are any. It should bind what it returns to the id of
@@ -225,7 +225,7 @@ impl Revision {
     pub fn encode(&self, set: &SetId, seal: Cipher<'_>) -> Result<Vec<u8>, RevisionError> {
         let mut taken: Vec<(usize, Secrets)> = Vec::new();
         let mut objects = Vec::with_capacity(self.objects.len());
-        for (index, object) in self.objects.iter().enumerate() {
+        for (index, object) in self.objects.iter().map(O::borrow).enumerate() {
             // Before anything that walks it by recursion.
             if packed::is_deeper_than(object, DEPTH) {
                 return Err(PackedError::TooDeep { limit: DEPTH }.into());
@@ -464,7 +464,7 @@ impl RevisionSummary {
         cause.is_some_and(|cause| cause.starts_with(GOING_BACK))
     }
 
-    fn of(revision: &Revision) -> Self {
+    fn of<O>(revision: &Revision<O>) -> Self {
         let short = |text: &String| -> String { text.chars().take(SUMMARY_TEXT).collect() };
         let overlays = revision.options.overlays.iter().take(SUMMARY_TEXT / 10);
         Self {

@@ -61,11 +61,7 @@ pub(super) async fn begin(
             overlays: wanted.overlays.clone(),
         },
         outcome: Outcome::Deployed,
-        objects: wanted
-            .set
-            .iter()
-            .map(|resource| resource.object.clone())
-            .collect(),
+        objects: wanted.set.iter().map(|resource| &resource.object).collect(),
     };
     let key = Key::of(site).await?;
     let failed = |error: &dyn std::error::Error| {
