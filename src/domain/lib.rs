@@ -9,6 +9,7 @@
 //! * [`model`], [`schema`]: what a cluster serves, and whether an object fits it.
 //! * [`resource`], [`reference`](mod@reference), [`check`], [`graph`], [`plan`]: from manifests to an ordered plan.
 //! * [`readiness`], [`ownership`], [`quota`]: what a live object waits for, who owns its fields, what a namespace has left.
+//! * [`template`]: texts made of rows, as Go's templates with Sprig's functions make them.
 //! * [`inventory`]: what is kept in the cluster about a resource set.
 
 pub mod base64;
@@ -35,4 +36,5 @@ pub mod resource;
 pub mod schema;
 pub mod secret;
 pub mod source;
+pub mod template;
 pub mod yaml;
