@@ -56,7 +56,9 @@ pub fn run<S: AsRef<OsStr>>(tool: &str, arguments: &[S], stdin: &str) -> (String
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the tool starts");
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; run ./tests/tools"));
     let mut pipe = child.stdin.take().expect("a pipe");
     let text = stdin.to_owned();
     let writer = std::thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
