@@ -47,6 +47,8 @@ pub(super) struct Pattern {
     compiled: Regex,
     /// How many times the work it is at worst, beside reading a text, to search in it.
     pub(super) weight: usize,
+    /// The names of its groups, empty for those without; unlike here, in Go two can have the same.
+    names: Vec<String>,
 }
 
 impl Pattern {
@@ -58,6 +60,7 @@ impl Pattern {
             out: String::with_capacity(source.len() + 16),
             depth: 0,
             copies: 1,
+            names: Vec::new(),
         };
         let result = translator.alternatives();
         if result.is_ok() && !translator.rest.is_empty() {
@@ -67,7 +70,13 @@ impl Pattern {
         let mut problem = None;
         for (size, weight) in SIZES {
             match RegexBuilder::new(&translator.out).size_limit(size).build() {
-                Ok(compiled) => return Ok(Self { compiled, weight }),
+                Ok(compiled) => {
+                    return Ok(Self {
+                        compiled,
+                        weight,
+                        names: translator.names,
+                    });
+                }
                 Err(error) => problem = Some(error),
             }
         }
@@ -118,9 +127,12 @@ impl Pattern {
                     .ok()
                     .filter(|number| *number < 1_000_000_000),
             };
-            let group = match number {
-                Some(number) => groups.get(number),
-                None => groups.name(name),
+            let group = if let Some(number) = number {
+                groups.get(number)
+            } else {
+                let named = self.names.iter().zip(1..);
+                let mut named = named.filter(|(known, _)| *known == name);
+                named.find_map(|(_, number)| groups.get(number))
             };
             if let Some(group) = group {
                 out.extend_from_slice(group.as_bytes());
@@ -156,6 +168,7 @@ struct Translator<'s> {
     depth: usize,
     /// How many copies of something inside the last part its counts make.
     copies: u32,
+    names: Vec<String>,
 }
 
 type Translated<T = ()> = Result<T, String>;
@@ -295,6 +308,7 @@ impl Translator<'_> {
 
     fn group(&mut self, last: Last) -> Translated<Last> {
         let mut opening = "(".to_owned();
+        let mut group = Some(String::new());
         if self.accept("?") {
             if self.accept("P<") || self.accept("<") {
                 let Some((name, rest)) = self.rest.split_once('>') else {
@@ -305,8 +319,7 @@ impl Translator<'_> {
                     return Err("invalid named capture".to_owned());
                 }
                 self.rest = rest;
-                // The crate wants a letter in front; Go doesn't, and such a name is not reachable there either.
-                opening = format!("(?P<{name}>");
+                group = Some(name.to_owned());
             } else {
                 let end = self.rest.find([':', ')']).unwrap_or(self.rest.len());
                 let (flags, rest) = self.rest.split_at(end);
@@ -324,8 +337,10 @@ impl Translator<'_> {
                     return Ok(last);
                 }
                 opening = format!("(?{flags}");
+                group = None;
             }
         }
+        self.names.extend(group);
         self.out.push_str(&opening);
         if opening.starts_with("(?") && self.accept(":") {
             self.out.push(':');
@@ -562,6 +577,7 @@ mod tests {
             (r"[[:alpha:]\d]+", "a1", true),
             (r"\pL\p{Greek}", "aα", true),
             (r"(?P<x>a)(?<y>b)(?:c)", "abc", true),
+            (r"(?P<x>a)|(?P<x>b)", "b", true),
             (r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "acme-corp", true),
             (r"^\pL{1,63}$", "Ünïcödé", true),
         ];
