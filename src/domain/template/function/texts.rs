@@ -649,6 +649,7 @@ fn camel_case<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
         let mut next = char;
         if is_connector(next) && is_connector(before) {
             out.push(before);
+            before = next;
             continue;
         }
         if is_connector(before) {
