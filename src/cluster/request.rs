@@ -96,6 +96,10 @@ impl Cluster {
         if !answer.status.is_success() {
             return Err(self.refused(path, answer.status, &answer.body));
         }
+        if answer.body.is_empty() {
+            // So API servers answer for the document of a group that goes away just then.
+            return Err(self.refused(path, http::StatusCode::NOT_FOUND, b"the answer is empty"));
+        }
         serde_json::from_slice(&answer.body).map_err(|error| self.malformed(path, error))
     }
 
