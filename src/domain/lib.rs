@@ -10,6 +10,7 @@
 //! * [`resource`], [`reference`](mod@reference), [`check`], [`graph`], [`plan`]: from manifests to an ordered plan.
 //! * [`readiness`], [`ownership`], [`quota`]: what a live object waits for, who owns its fields, what a namespace has left.
 //! * [`inventory`]: what is kept in the cluster about a resource set.
+//! * [`tenant`]: rows of a database that become objects.
 
 pub mod base64;
 pub mod check;
@@ -35,4 +36,5 @@ pub mod resource;
 pub mod schema;
 pub mod secret;
 pub mod source;
+pub mod tenant;
 pub mod yaml;
