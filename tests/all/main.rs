@@ -29,4 +29,5 @@ mod install;
 mod seeded;
 mod server;
 mod support;
+mod tenant_datasource;
 mod yaml;
