@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     commands::{
-        Outcome, completion, config, design, explain, help, model, schema, system, version,
+        Outcome, completion, config, design, explain, help, model, schema, system, tenant, version,
     },
     config::Origin,
     context::{Context, Surrounding},
@@ -95,6 +95,8 @@ const GRACE: Duration = Duration::from_secs(15);
 pub enum Command {
     /// Import, check, compare, deploy and export designs
     Design(design::Design),
+    /// Turn rows of a database into Kubernetes objects
+    Tenant(tenant::Tenant),
     /// Models: what is known of a technology
     Model(model::Model),
     /// The server, its store, and named contexts
@@ -128,7 +130,7 @@ impl Command {
     /// is there to find and mend them.
     fn needs_settings(&self) -> bool {
         match self {
-            Self::Design(_) | Self::Model(_) => true,
+            Self::Design(_) | Self::Tenant(_) | Self::Model(_) => true,
             Self::System(noun) => !noun.is_check(),
             Self::Config(noun) => !noun.mends(),
             Self::Schema(_)
@@ -144,6 +146,7 @@ impl Command {
     fn is_predicate(&self) -> bool {
         match self {
             Self::Design(noun) => noun.is_predicate(),
+            Self::Tenant(noun) => noun.is_predicate(),
             Self::System(noun) => noun.is_check(),
             Self::Doctor(_) => true,
             _ => false,
@@ -159,7 +162,11 @@ impl Command {
             | Self::Completion(_)
             | Self::Help(_) => true,
             Self::Version(_) => cx.config.get("server").is_empty(),
-            Self::Design(_) | Self::Model(_) | Self::System(_) | Self::Doctor(_) => false,
+            Self::Design(_)
+            | Self::Tenant(_)
+            | Self::Model(_)
+            | Self::System(_)
+            | Self::Doctor(_) => false,
         }
     }
 
@@ -176,6 +183,7 @@ impl Command {
     async fn run(self, cx: &Context) -> Result<Outcome> {
         match self {
             Self::Design(noun) => noun.run(cx).await,
+            Self::Tenant(noun) => noun.run(cx).await,
             Self::Model(noun) => noun.run(cx).await,
             Self::System(noun) => noun.run(cx).await,
             Self::Config(noun) => noun.run(cx),
@@ -311,12 +319,27 @@ fn log_retries(verbosity: u8) {
         1 => tracing::Level::INFO,
         _ => tracing::Level::DEBUG,
     };
-    let _ = tracing_subscriber::fmt()
+    log(level);
+}
+
+/// Logs to stderr. What database servers have to say may be a secret: notices repeat what they like.
+pub(crate) fn log(level: tracing::Level) {
+    use tracing_subscriber::{
+        Layer,
+        filter::{LevelFilter, Targets},
+        fmt,
+        layer::SubscriberExt,
+        registry,
+        util::SubscriberInitExt,
+    };
+    let shown = Targets::new()
+        .with_default(level)
+        .with_target("sqlx", LevelFilter::OFF);
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .with_target(false)
-        .with_max_level(level)
-        .try_init();
+        .with_target(false);
+    let _ = registry().with(lines.with_filter(shown)).try_init();
 }
 
 /// Lets a command end by itself after the first signal, but not for ever: what it was doing is

@@ -9,6 +9,7 @@ pub mod deployed;
 pub mod design;
 pub mod operation;
 pub mod system;
+pub mod tenant;
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -10,6 +10,7 @@ pub mod model;
 pub mod reference;
 pub mod schema;
 pub mod system;
+pub mod tenant;
 pub mod version;
 pub(crate) mod watch;
 

@@ -135,6 +135,8 @@ rules! {
     InvalidValue = "invalid-value", Error;
     /// A placeholder that stays, with nearly the name of a value.
     UnknownPlaceholder = "unknown-placeholder", Warning;
+    /// A field that will not be read any more.
+    Deprecated = "deprecated", Warning;
 }
 
 impl Rule {

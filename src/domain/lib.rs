@@ -11,6 +11,7 @@
 //! * [`readiness`], [`ownership`], [`quota`]: what a live object waits for, who owns its fields, what a namespace has left.
 //! * [`template`]: texts made of rows, as Go's templates with Sprig's functions make them.
 //! * [`inventory`]: what is kept in the cluster about a resource set.
+//! * [`tenant`]: rows of a database that become objects.
 
 pub mod base64;
 pub mod check;
@@ -37,4 +38,5 @@ pub mod schema;
 pub mod secret;
 pub mod source;
 pub mod template;
+pub mod tenant;
 pub mod yaml;

@@ -531,6 +531,47 @@ codes! {
         "Another process held the lock beside the configuration file longer than a change takes.",
         "end the other process, then run the command again",
         "fuser -v ~/.config/weft/.config.lock";
+
+    700 DatabaseUnreachable Unavailable (retryable): "a database cannot be reached",
+        "Nothing answers at the address of the hub, or the connection broke off before the last row. What was read until then doesn't count.",
+        "check host and port of the hub, and whether the database runs",
+        "weftctl tenant test-connection hub.yaml";
+    701 DatabaseUntrusted Unavailable: "a database isn't protected as the hub demands",
+        "The server has no TLS, its certificate isn't of the hub's authority or not for its host, it refuses our certificate, or it wants the password in clear text. Nothing was sent to it.",
+        "check sslMode, sslRootCertRef and the host name in the certificate",
+        "openssl s_client -starttls postgres -connect db:5432 -showcerts";
+    702 DatabaseDenied Denied: "a database refuses the user",
+        "The password or the certificate is wrong, or the user may not read the table.",
+        "check username and passwordRef of the hub, and what the user may read",
+        "GRANT SELECT ON tenants TO reader";
+    703 TableNotFound NotFound: "a database or table isn't there",
+        "The server is there and lets the user in, but has no database, table or view of that name, or doesn't show it to the user.",
+        "check database, schema and table of the hub; names are taken as they are, in upper and lower case",
+        "weftctl tenant test-connection hub.yaml";
+    704 ColumnNotFound NotFound: "a mapped column isn't there",
+        "The hub maps a column that the table doesn't have. Nothing is read then.",
+        "see which columns there are: weftctl tenant test-connection HUB",
+        "weftctl tenant test-connection hub.yaml";
+    705 QueryTimedOut Timeout (retryable): "a database took too long",
+        "The last row had not come when the time limit of the hub passed. What was read until then doesn't count.",
+        "raise queryTimeout of the hub, or add an index",
+        "queryTimeout: 2m";
+    706 DatabaseRefused Failure: "a database refuses to be read",
+        "The server answered with an error of its own, which the cause quotes.",
+        "the cause says what to mend; a view that fails is mended in the database",
+        "weftctl tenant test-connection hub.yaml -v";
+    707 BadHub Input: "a hub is malformed",
+        "A field of the hub is unknown, missing, or has a value that it can't have.",
+        "mend the field at that position",
+        "weftctl tenant test-connection hub.yaml";
+    708 CredentialMissing Denied: "a credential isn't there",
+        "The hub refers to a key of a Secret, a file, or an environment variable that doesn't exist.",
+        "check passwordRef and the other references of the hub",
+        "kubectl get secret db -o jsonpath={.data}";
+    709 CredentialUnusable Input: "a credential cannot be used",
+        "It isn't text, or no certificate or key in PEM.",
+        "check what the reference of the hub points to",
+        "openssl x509 -in ca.pem -noout -subject";
 }
 
 impl Code {

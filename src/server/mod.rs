@@ -6,6 +6,7 @@ mod design;
 pub mod listen;
 mod operation;
 mod system;
+mod tenant;
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
@@ -89,7 +90,7 @@ fn routes() -> Routes {
         router: Router::new(),
         list: Vec::new(),
     };
-    operation::routes(design::routes(system::routes(routes)))
+    tenant::routes(operation::routes(design::routes(system::routes(routes))))
 }
 
 /// A stream up to its first error or its end, which it says; at the latest until the server ends.

@@ -7,6 +7,7 @@ pub mod model;
 pub mod operation;
 pub mod source;
 pub mod system;
+pub mod tenant;
 
 use std::sync::Arc;
 

@@ -13,7 +13,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{ApiServer, Run, SHOP, Sandbox, WEFTCTL};
+use crate::support::{
+    ApiServer, Run, SHOP, Sandbox, WEFTCTL,
+    databases::{Database, Engine},
+};
 
 /// How to call a command so that it does its work.
 struct Fixture {
@@ -93,6 +96,7 @@ const FIXTURES: &[Fixture] = &[
     )
     .with(Needs::Cluster)
     .changes(),
+    fixture("tenant test-connection", &["hub.yaml"]).volatile(),
     fixture("system start", &["--listen", "127.0.0.1:0"])
         .changes()
         .volatile(),
@@ -254,6 +258,12 @@ fn stocked(shop: &str) -> Sandbox {
     sandbox.write("shop.yaml", shop);
     sandbox.write("manifests/all.yaml", shop);
     sandbox.write("settings.yaml", SETTINGS);
+    let rows = Database::new(Engine::Sqlite, sandbox.folder());
+    rows.execute(
+        "CREATE TABLE tenants (id TEXT, active INT); INSERT INTO tenants VALUES ('delta', 1)",
+    );
+    let hub = rows.hub("tenants", "", "");
+    sandbox.write("hub.yaml", hub.replace(&rows.name, "rows.db"));
     sandbox.write("changed/settings.yaml", SETTINGS.replace("old", "new"));
     sandbox.run(["design", "import", "shop.yaml"]).succeeds();
     sandbox
@@ -1083,7 +1093,14 @@ fn a_full_disk_behind_stdout_is_an_error_of_every_command() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.contains("E0008"), "{}: {stderr}", fixture.name);
         // A question stays without an answer then.
-        let predicates = ["validate", "diff", "plan", "check", "doctor"];
+        let predicates = [
+            "validate",
+            "diff",
+            "plan",
+            "check",
+            "doctor",
+            "test-connection",
+        ];
         let verb = fixture.name.rsplit(' ').next().unwrap_or_default();
         let code = if predicates.contains(&verb) { 3 } else { 1 };
         assert_eq!(output.status.code(), Some(code), "{}", fixture.name);

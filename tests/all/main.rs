@@ -30,4 +30,5 @@ mod seeded;
 mod server;
 mod support;
 mod template;
+mod tenant_datasource;
 mod yaml;

@@ -44,8 +44,14 @@ const READS: &[&[&str]] = &[
     &["design", "import", "shop.yaml", "--dry-run=client"],
 ];
 
-/// Who answers is what these tell, and the id that a new design would have.
-const DIFFERS: &[&str] = &["version", "doctor", "system check", "design import"];
+/// Who answers is what these tell, the id that a new design would have, or how long something took.
+const DIFFERS: &[&str] = &[
+    "version",
+    "doctor",
+    "system check",
+    "design import",
+    "tenant test-connection",
+];
 
 #[test]
 fn every_read_command_prints_the_same_bytes_over_a_server() {
@@ -596,6 +602,36 @@ fn every_route_is_visited() {
             "/designs",
             "/designs",
             Some(json!("text")),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
+            "/tenants/test-connections",
+            "/tenants/test-connections",
+            Some(json!({
+                "folder": "/nowhere",
+                "source": {
+                    "name": "hub",
+                    "origin": "hub.yaml",
+                    "form": "Kubernetes Manifest",
+                    "files": [{
+                        "path": "hub.yaml",
+                        "text": "apiVersion: operator.lynq.sh/v1\nkind: LynqHub\nmetadata: {name: hub}\nspec:\n  \
+                                 source: {type: sqlite, sqlite: {path: none.db, table: t}}\n  \
+                                 valueMappings: {uid: id, activate: active}\n",
+                    }],
+                    "notes": [],
+                },
+            })),
+            200,
+            "",
+        ),
+        visit(
+            post,
+            "/tenants/test-connections",
+            "/tenants/test-connections",
+            Some(json!({ "folder": "/nowhere" })),
             400,
             "E0407",
         ),

@@ -95,7 +95,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// The namespace of a flag, else the configured one.
-pub(super) fn namespace(cx: &Context, flag: Option<&str>) -> Option<String> {
+pub(crate) fn namespace(cx: &Context, flag: Option<&str>) -> Option<String> {
     let namespace = flag.unwrap_or_else(|| cx.config.get("namespace"));
     (!namespace.is_empty()).then(|| namespace.to_owned())
 }

@@ -5,7 +5,7 @@ mod print;
 
 use schemars::{JsonSchema, Schema as Document, generate::SchemaSettings};
 
-use super::{Outcome, config, design, explain, help, model, system, version};
+use super::{Outcome, config, design, explain, help, model, system, tenant, version};
 use crate::{api, error::Result, output::View};
 
 /// JSON Schemas of what the commands print.
@@ -89,6 +89,7 @@ pub fn kinds() -> Vec<Kind> {
     kinds.extend(design::kinds());
     kinds.extend(model::kinds());
     kinds.extend(system::kinds());
+    kinds.extend(tenant::kinds());
     kinds.sort_by_key(|kind| kind.name);
     kinds
 }

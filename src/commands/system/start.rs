@@ -84,15 +84,10 @@ pub(super) fn address(cx: &Context, listen: Option<&str>) -> Result<SocketAddr> 
 
 async fn serve(cx: &Context, address: SocketAddr) -> Result<ServerState> {
     let claim = Claim::take(&cx.home)?;
-    let _ = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(match cx.terminal.verbosity() {
-            0 => tracing::Level::INFO,
-            _ => tracing::Level::DEBUG,
-        })
-        .try_init();
+    crate::cli::log(match cx.terminal.verbosity() {
+        0 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    });
     let listener = server::listen::bind(address).await?;
     let address = listener
         .local_addr()

@@ -63,13 +63,13 @@ pub(in crate::service) struct Manifests {
     /// The stored version; none for an inline design.
     pub(in crate::service) version: Option<String>,
     /// The objects, each with file and line.
-    pub(super) objects: Vec<(Value, Origin)>,
+    pub(in crate::service) objects: Vec<(Value, Origin)>,
     /// What overlays and values have set in them.
     pub(super) provenance: Provenance,
     /// What looks wrong about overlays and values.
     pub(super) findings: Vec<Finding>,
     /// Where to look lines and columns up.
-    pub(super) places: Places,
+    pub(in crate::service) places: Places,
     /// What was left out.
     pub(super) notes: Vec<String>,
 }
@@ -685,7 +685,7 @@ pub(super) fn first_line(text: &yaml::Text<'_>) -> u32 {
 /// The texts that objects were read from, so that findings get line and column; none of what is
 /// stored.
 #[derive(Clone, Default)]
-pub(super) struct Places(Option<Arc<Bundle>>);
+pub(in crate::service) struct Places(Option<Arc<Bundle>>);
 
 impl Places {
     /// The name that the source suggests.
@@ -694,7 +694,7 @@ impl Places {
     }
 
     /// Replaces the line of each finding by line and column of the field it is about.
-    pub(super) fn locate(&self, findings: &mut [Finding]) {
+    pub(in crate::service) fn locate(&self, findings: &mut [Finding]) {
         let texts = match &self.0 {
             Some(bundle) => documents(bundle, findings),
             None => HashMap::new(),

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod api_server;
+pub mod databases;
 pub mod place;
 pub mod proxy;
 pub mod server;

@@ -1,0 +1,209 @@
+//! The wire of `tenant`.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use weft_domain::source::Bundle;
+
+use super::{deploy::Target, endpoints};
+use crate::secret::Secret;
+
+pub use weft_domain::{check::Finding, tenant::hub::Engine};
+
+/// Connects to the databases of hubs, and looks at their tables and rows.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestConnections {
+    /// The hubs, as the caller has read them.
+    pub source: Bundle,
+    /// The folder, absolute, from which the paths in messages and hubs are.
+    pub folder: String,
+    /// What the hubs refer to on the caller's machine.
+    #[serde(default)]
+    pub given: Given,
+    /// The cluster with the Secrets that the hubs refer to.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// Values of files and environment variables that hubs refer to, by the reference.
+#[derive(Clone, Default)]
+pub struct Given(BTreeMap<String, Secret>);
+
+impl Given {
+    /// Adds a value.
+    pub fn insert(&mut self, reference: String, value: Secret) {
+        self.0.insert(reference, value);
+    }
+
+    /// Returns a value.
+    pub fn get(&self, reference: &str) -> Option<&Secret> {
+        self.0.get(reference)
+    }
+}
+
+/// Without the values, which are secrets.
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The wire carries the values: the server is the one that needs them.
+impl Serialize for Given {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (reference, value) in &self.0 {
+            map.serialize_entry(reference, value.expose())?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let values = values.into_iter();
+        Ok(Self(
+            values
+                .map(|(key, value)| (key, Secret::new(value)))
+                .collect(),
+        ))
+    }
+}
+
+/// What was found behind hubs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionTestList {
+    /// One for each hub whose table could be read.
+    pub items: Vec<ConnectionTest>,
+    /// Why others could not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+    /// What looks wrong about the hubs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// What was found behind one hub.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionTest {
+    /// The name of the hub.
+    pub hub: String,
+    /// The file that it was read from.
+    pub file: String,
+    /// The type of its database.
+    pub engine: Engine,
+    /// Where the database is, without credentials.
+    pub address: String,
+    /// The server and its version, such as `PostgreSQL 15.9`.
+    pub version: String,
+    /// How the connection is protected; absent where it isn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsReport>,
+    /// The table or view.
+    pub table: String,
+    /// Its columns, in its order, and behind them those that are mapped and not there.
+    pub columns: Vec<ColumnReport>,
+    /// Its rows; absent when columns are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsReport>,
+    /// How long connecting and looking took, in seconds.
+    pub connect_seconds: f64,
+    /// How long reading the rows took, in seconds.
+    pub read_seconds: f64,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsReport {
+    /// The protocol, such as `TLSv1.3`, where the server tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// What of the server's certificate was verified: `nothing`, `authority`, or `host` with both.
+    pub verified: Verified,
+}
+
+/// What of a server's certificate was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verified {
+    /// Nothing: whoever is in between may read.
+    Nothing,
+    /// That the authority signed it.
+    Authority,
+    /// That the authority signed it for this host.
+    Host,
+}
+
+/// A column.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Whether the table has it.
+    pub found: bool,
+    /// Its type, as the database writes it; absent when it isn't there.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// The variables of the templates that it fills.
+    pub mapped_by: Vec<String>,
+}
+
+/// Counts of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowsReport {
+    /// All.
+    pub total: u64,
+    /// Those that are switched on.
+    pub active: u64,
+    /// Those that aren't.
+    pub inactive: u64,
+    /// Those that can't be used, on or off.
+    pub invalid: u64,
+    /// What is wrong with the first of these.
+    pub problems: Vec<RowProblem>,
+    /// Some texts of the column `activate` that say neither yes nor no: their rows are off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unclear: Vec<String>,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowProblem {
+    /// Its place in the order of the uids, from 1.
+    pub row: u64,
+    /// The text that should name it.
+    pub uid: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+endpoints! {
+    Post "/tenants/test-connections" TestConnections => ConnectionTestList;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_values_travel_and_never_show() {
+        let mut given = Given::default();
+        given.insert(
+            "environment variable PASSWORD".into(),
+            Secret::new("hunter2"),
+        );
+        assert!(!format!("{given:?}").contains("hunter2"));
+        let text = serde_json::to_string(&given).unwrap();
+        let back: Given = serde_json::from_str(&text).unwrap();
+        let value = back.get("environment variable PASSWORD");
+        assert_eq!(value.map(Secret::expose), Some("hunter2"));
+    }
+}

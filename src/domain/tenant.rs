@@ -1,0 +1,44 @@
+//! Rows of a database that become Kubernetes objects (`tenant`): where they are, and which count.
+//!
+//! * [`hub`]: a hub says where the rows are and what their columns mean.
+
+pub mod hub;
+
+/// The texts that switch a row on; every other one leaves it off.
+const TRUTHY: [&str; 7] = ["1", "true", "TRUE", "True", "yes", "YES", "Yes"];
+
+/// The texts that nobody means as "on": what else is off may well be a mistake.
+const FALSY: [&str; 8] = ["", "0", "false", "FALSE", "False", "no", "NO", "No"];
+
+/// Whether the text of the column `activate` switches its row on. The list is exact: neither `on` nor
+/// ` 1` is in it.
+pub fn is_active(activate: &str) -> bool {
+    TRUTHY.contains(&activate)
+}
+
+/// Whether the text of the column `activate` says neither yes nor no, such as a status: it leaves the
+/// row off, which may not be meant.
+pub fn is_neither(activate: &str) -> bool {
+    !is_active(activate) && !FALSY.contains(&activate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_active, is_neither};
+
+    #[test]
+    fn only_the_listed_texts_switch_a_row_on() {
+        for text in ["1", "true", "TRUE", "True", "yes", "YES", "Yes"] {
+            assert!(is_active(text) && !is_neither(text), "{text:?}");
+        }
+        for text in ["", "0", "false", "FALSE", "False", "no", "NO", "No"] {
+            assert!(!is_active(text) && !is_neither(text), "{text:?}");
+        }
+        let odd = [
+            "on", "t", "f", "Y", "y", "active", "2", " 1", "1 ", "tRUE", "yEs", "\u{1}", "-1",
+        ];
+        for text in odd {
+            assert!(!is_active(text) && is_neither(text), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Endpoints of `tenant`.
+
+use super::Routes;
+use crate::{
+    api::tenant::TestConnections,
+    service::{Services, tenant},
+};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes.on(|services: Services, request: TestConnections| async move {
+        tenant::test_connections(&services, request).await
+    })
+}
