@@ -20,6 +20,9 @@ const BUILTIN: [&str; 18] = [
     "print", "printf", "println", "urlquery",
 ];
 
+/// The seed of the short run.
+const SHORT: u64 = 1;
+
 #[derive(Deserialize)]
 struct Corpus {
     variables: Variables,
@@ -183,7 +186,9 @@ fn random_templates_yield_what_they_yield_in_go() {
         .flat_map(BTreeMap::into_values)
         .flatten()
         .collect();
-    let mut generator = Generator::new(Seeded::seed(), described(), texts, corpus.variables);
+    // The short run asks the same each time: what few differences are left a full one finds.
+    let seed = if full() { Seeded::seed() } else { SHORT };
+    let mut generator = Generator::new(seed, described(), texts, corpus.variables);
     let (mut compared, mut good, mut differences) = (0, 0, Vec::new());
     while compared < wanted && differences.len() < MOST {
         let (mut cases, mut found) = (Vec::new(), Vec::new());
