@@ -13,11 +13,14 @@ impl Seeded {
 
     /// The seed of this run: `WEFT_TEST_SEED`, or another one each time. It is printed.
     pub fn seed() -> u64 {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
+        Self::seed_or(now.map_or(1, |now| now.as_secs() ^ u64::from(now.subsec_nanos())))
+    }
+
+    /// The seed of this run: `WEFT_TEST_SEED`, or this one. It is printed.
+    pub fn seed_or(usual: u64) -> u64 {
         let given = std::env::var("WEFT_TEST_SEED").ok();
-        let seed = given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
-            let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
-            now.map_or(1, |now| now.as_secs() ^ u64::from(now.subsec_nanos()))
-        });
+        let seed = given.and_then(|seed| seed.parse().ok()).unwrap_or(usual);
         println!("seed: WEFT_TEST_SEED={seed}");
         seed
     }

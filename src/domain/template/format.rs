@@ -317,7 +317,9 @@ impl Printer {
         };
         cursor.argument += 1;
         match verb {
-            'T' => self.padded(value.type_name().as_bytes()),
+            'T' if value.is_nil() => self.padded(b"<nil>"),
+            'T' => self.padded(self.cut(value.type_name().as_bytes())),
+            'w' => Err("%w, which is for errors, is not offered".into()),
             'p' => match value {
                 Value::List(_) | Value::Map(_) | Value::Root | Value::Version(_) => {
                     Err("%p of a value that has an address".into())
@@ -369,6 +371,10 @@ impl Printer {
         self.push(b"%!")?;
         self.push(verb.encode_utf8(&mut [0; 4]).as_bytes())?;
         self.push(b"(")?;
+        if matches!(value, Value::Nil | Value::Null) {
+            // Whatever width is asked for.
+            return self.push(b"<nil>)");
+        }
         if !value.is_nil() {
             self.push(value.type_name().as_bytes())?;
             self.push(b"=")?;

@@ -86,31 +86,29 @@ pub(super) fn integer(text: &str, base: u32) -> Result<i64, NoInteger> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
+    let has_prefixes = base == 0;
     let (base, digits) = match base {
         0 => {
-            if !has_fair_underscores(unsigned) {
-                return Err(NoInteger::Syntax);
-            }
-            match prefixed(unsigned) {
-                Some((base, digits)) => (base, digits.replace('_', "")),
-                None => (10, unsigned.replace('_', "")),
-            }
+            let (base, digits) = prefixed(unsigned).unwrap_or((10, unsigned));
+            (base, digits.replace('_', ""))
         }
         base => (base, unsigned.to_owned()),
     };
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
+    let limit = if is_negative { i64::MIN } else { i64::MAX };
+    let mut value = 0u64;
+    for char in digits.chars() {
+        let digit = char.to_digit(base).ok_or(NoInteger::Syntax)?;
+        // What comes after too many digits Go doesn't read.
+        value = value
+            .checked_mul(u64::from(base))
+            .and_then(|value| value.checked_add(u64::from(digit)))
+            .ok_or(NoInteger::Range(limit))?;
+    }
+    if digits.is_empty() || (has_prefixes && !has_fair_underscores(unsigned)) {
         return Err(NoInteger::Syntax);
     }
-    let limit = if is_negative { i64::MIN } else { i64::MAX };
-    let mut value = 0i64;
-    for digit in digits.chars().filter_map(|c| c.to_digit(base)) {
-        let digit = i64::from(digit);
-        let step = value
-            .checked_mul(i64::from(base))
-            .and_then(|value| value.checked_add(if is_negative { -digit } else { digit }));
-        value = step.ok_or(NoInteger::Range(limit))?;
-    }
-    Ok(value)
+    let value = i128::from(value);
+    i64::try_from(if is_negative { -value } else { value }).map_err(|_| NoInteger::Range(limit))
 }
 
 fn prefixed(unsigned: &str) -> Option<(u32, &str)> {
@@ -176,7 +174,8 @@ pub(super) fn float(text: &str) -> Option<f64> {
     let is_plain = unsigned
         .bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
-    if !is_plain || !unsigned.bytes().any(|byte| byte.is_ascii_digit()) {
+    let is_signed_again = unsigned.starts_with(['+', '-']);
+    if !is_plain || is_signed_again || !unsigned.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let value: f64 = unsigned.parse().ok()?;
@@ -365,6 +364,15 @@ mod tests {
             integer("99999999999999999999", 10),
             Err(NoInteger::Range(i64::MAX))
         );
+        assert_eq!(
+            integer("-9999999999999999999", 10),
+            Err(NoInteger::Range(i64::MIN))
+        );
+        assert_eq!(integer("9999999999999999999.5", 10), Err(NoInteger::Syntax));
+        assert_eq!(
+            integer("99999999999999999999.5", 10),
+            Err(NoInteger::Range(i64::MAX))
+        );
     }
 
     #[test]
@@ -376,6 +384,7 @@ mod tests {
         );
         assert_eq!(float("0x1.8p3"), Some(12.0));
         assert_eq!(float(".5"), Some(0.5));
+        assert_eq!((float("--1"), float("-+1")), (None, None));
         let table = [
             (0.0, b'g', None, "0"),
             (100.0, b'g', Some(3), "100"),

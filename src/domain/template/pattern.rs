@@ -41,6 +41,15 @@ impl Cache {
     }
 }
 
+/// Tells whether a place in a text is between the bytes of a character.
+fn is_within_character(text: &[u8], at: usize) -> bool {
+    (1..=3).any(|before| {
+        let rest = at.checked_sub(before).and_then(|start| text.get(start..));
+        rest.and_then(rune::first)
+            .is_some_and(|(_, width)| width > before)
+    })
+}
+
 /// A compiled regular expression.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -89,15 +98,21 @@ impl Pattern {
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
-        self.compiled.is_match(text)
+        self.find_at(text, 0).is_some()
     }
 
     /// Returns the first place from another one on that matches.
     pub(super) fn find_at(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
-        if at > text.len() {
-            return None;
+        let mut at = at;
+        while at <= text.len() {
+            let found = self.compiled.find_at(text, at)?.range();
+            // Between its bytes a character has no place where nothing (`\B`) could match.
+            if !found.is_empty() || !is_within_character(text, found.start) {
+                return Some(found);
+            }
+            at = found.start + 1;
         }
-        self.compiled.find_at(text, at).map(|found| found.range())
+        None
     }
 
     /// Appends a replacement, with what groups matched in place of `$1` and `${name}`.

@@ -11,6 +11,10 @@ use super::number;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: i64 = 86_400;
+/// The seconds of 400 years.
+const CYCLE: i64 = 146_097 * DAY;
+/// The days from where Go begins to count, 292,277,022,400 years before the year 0, to 1970.
+const EPOCH: i64 = 730_692_556 * 146_097 + 306 + 719_162;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -86,10 +90,16 @@ impl Time {
     }
 
     fn in_known_zone(&self, zone: &TimeZone) -> Self {
-        // Far from now the rules of the nearest year that the tables have.
+        // Long ago the first rule of the tables. In a far future the last one, which depends on the calendar:
+        // it repeats itself every 400 years.
         let least = Timestamp::MIN.as_second();
         let most = Timestamp::MAX.as_second();
-        let Ok(at) = Timestamp::from_second(self.seconds.clamp(least, most)) else {
+        let cycles = match self.seconds.saturating_sub(most) {
+            beyond @ 1.. => beyond / CYCLE + 1,
+            _ => 0,
+        };
+        let near = (self.seconds - cycles * CYCLE).max(least);
+        let Ok(at) = Timestamp::from_second(near) else {
             return Self::utc(self.seconds, self.nanoseconds);
         };
         let info = zone.to_offset_info(at);
@@ -123,13 +133,25 @@ impl Time {
         i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
     }
 
-    fn local(&self) -> i64 {
-        self.seconds.saturating_add(self.offset)
+    /// Returns the days since 1970 began, and the second of the day. Points that are too early for Go's count
+    /// are late ones.
+    fn local(&self) -> (i64, i64) {
+        let absolute = self
+            .seconds
+            .wrapping_add(self.offset)
+            .wrapping_add(EPOCH * DAY)
+            .cast_unsigned();
+        let day = DAY.cast_unsigned();
+        (
+            (absolute / day).cast_signed() - EPOCH,
+            (absolute % day).cast_signed(),
+        )
     }
 
     fn date(&self) -> Date {
+        let (since_1970, _) = self.local();
         // Days since a March 1st that begins 400 years.
-        let days = self.local().div_euclid(DAY) + 719_468;
+        let days = since_1970 + 719_468;
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);
         let year_of_era =
@@ -146,7 +168,7 @@ impl Time {
             year,
             month,
             day: day_of_year - (153 * shifted + 2) / 5 + 1,
-            day_of_year: self.local().div_euclid(DAY) - days_to(year, 1, 1) + 1,
+            day_of_year: since_1970 - days_to(year, 1, 1) + 1,
         }
     }
 
@@ -154,9 +176,9 @@ impl Time {
     pub(super) fn format(&self, layout: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let date = self.date();
-        let second = self.local().rem_euclid(DAY);
+        let (days, second) = self.local();
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        let weekday = (self.local().div_euclid(DAY) + 4).rem_euclid(7);
+        let weekday = (days + 4).rem_euclid(7);
         let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
         let mut rest = layout;
         loop {

@@ -16,7 +16,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("values", &[Type::Map], values),
     variadic("pick", &[Type::Map], Type::Text, pick),
     variadic("omit", &[Type::Map], Type::Text, omit),
-    variadic("merge", &[Type::Map], Type::Map, merge),
+    variadic("merge", &[Type::Map], Type::Map, merge_leniently),
     variadic("mustMerge", &[Type::Map], Type::Map, merge),
     variadic("mergeOverwrite", &[Type::Map], Type::Map, merge_overwrite),
     variadic(
@@ -104,39 +104,47 @@ fn omit<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
     Ok(Value::Map(kept))
 }
 
-fn merged<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>, overwrites: bool) -> Outcome<'a> {
+/// Merges the maps into the first one; none if they don't fit together.
+fn merged<'a>(
+    run: &mut Run<'a>,
+    args: Arguments<'_, 'a>,
+    overwrites: bool,
+) -> Result<Option<Value<'a>>, Problem> {
     let mut target = args.map(0)?.clone();
     for source in args.maps(1) {
         if target.is_nil() && !source.is_nil() {
             target = run.map(MapKind::Any)?;
         }
-        merge_into(run, &target, source, overwrites, 0)?;
+        if !merge_into(run, &target, source, overwrites, 0)? {
+            return Ok(None);
+        }
     }
-    Ok(Value::Map(target))
+    Ok(Some(Value::Map(target)))
 }
 
 fn merge<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
-    merged(run, args, false)
+    merged(run, args, false)?.ok_or_else(|| "a version can't be merged with a map or a time".into())
+}
+
+fn merge_leniently<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
+    Ok(merged(run, args, false)?.unwrap_or(Value::text("")))
 }
 
 fn merge_overwrite<'a>(run: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
-    merged(run, args, true)
+    Ok(merged(run, args, true)?.unwrap_or(Value::text("")))
 }
 
 /// Puts what a map holds into another one; maps in both are merged, whatever else is there stays unless
-/// it is empty or overwritten.
+/// it is empty or overwritten. False says that a version would have to be merged with a map or a time.
 fn merge_into<'a>(
     run: &mut Run<'a>,
     target: &Map<'a>,
     source: &Map<'a>,
     overwrites: bool,
     depth: usize,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     if depth > DEPTH_OF_VALUES {
         return Err(Problem::too_deep());
-    }
-    if target.is_same(source) {
-        return Ok(());
     }
     for (key, value) in source.entries() {
         run.step(1)?;
@@ -148,11 +156,19 @@ fn merge_into<'a>(
             }
             continue;
         }
-        if let (Some(Value::Map(inner)), Value::Map(more)) = (&present, &value) {
-            merge_into(run, inner, more, overwrites, depth + 1)?;
-            if inner.len() > 0 {
-                continue;
+        match (&present, &value) {
+            (Some(Value::Map(inner)), Value::Map(more)) => {
+                if !merge_into(run, inner, more, overwrites, depth + 1)? {
+                    return Ok(false);
+                }
+                if inner.len() > 0 {
+                    continue;
+                }
             }
+            (Some(Value::Version(_)), Value::Map(_) | Value::Time(_)) if !overwrites => {
+                return Ok(false);
+            }
+            _ => {}
         }
         if matches!(value, Value::List(_)) && is_kept && !overwrites {
             continue;
@@ -161,7 +177,7 @@ fn merge_into<'a>(
             run.put(target, key, value)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn dig<'a>(_: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
@@ -171,16 +187,16 @@ fn dig<'a>(_: &mut Run<'a>, args: Arguments<'_, 'a>) -> Outcome<'a> {
     if path.is_empty() {
         return Err("dig needs at least three arguments".into());
     }
+    if path.iter().any(|key| !matches!(key, Value::Text(_))) {
+        return Err("the keys of dig are texts".into());
+    }
     let mut value = map.clone();
     for key in path {
         let found = match (&value, key) {
             (Value::Map(map), Value::Text(key)) if map.kind() != MapKind::Texts => {
                 map.get(key.bytes())
             }
-            (_, Value::Text(_)) => {
-                return Err(format!("a {} is no map to dig in", value.type_name()).into());
-            }
-            _ => return Err("the keys of dig are texts".into()),
+            _ => return Err(format!("a {} is no map to dig in", value.type_name()).into()),
         };
         match found {
             Some(found) => value = found,

@@ -282,7 +282,8 @@ fn abbreviated(bytes: &[u8], offset: i64, width: i64) -> Vec<u8> {
     }
     let kept = width - 3;
     let mut offset = offset.min(length);
-    if length - offset < kept {
+    // Far before the beginning Go's difference overflows, and is taken as it is then.
+    if length.wrapping_sub(offset) < kept {
         offset = length - kept;
     }
     let part = |from: i64, to: i64| {
