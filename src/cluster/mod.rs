@@ -178,6 +178,14 @@ pub enum ClusterError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// An answer has nothing in it.
+    #[error("the answer to {path} from context {context:?} is empty")]
+    Empty {
+        /// The context.
+        context: String,
+        /// The path that was asked for.
+        path: String,
+    },
     /// An answer is not the JSON that it should be.
     #[error("the answer to {path} from context {context:?} is not what it should be")]
     Malformed {
@@ -207,6 +215,7 @@ impl ClusterError {
             | Self::NotFound { context, .. }
             | Self::Status { context, .. }
             | Self::TooLarge { context, .. }
+            | Self::Empty { context, .. }
             | Self::Malformed { context, .. } => Some(context),
         }
     }
@@ -654,6 +663,10 @@ contexts:
             (
                 reply("200 OK", &large),
                 r#"the answer to /version from context "one" is larger than 1000 bytes"#,
+            ),
+            (
+                reply("200 OK", ""),
+                r#"the answer to /version from context "one" is empty"#,
             ),
             (
                 reply("200 OK", "{]"),

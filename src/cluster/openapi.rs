@@ -149,14 +149,17 @@ impl Cluster {
     }
 }
 
-/// Goes on without a document if only that one cannot be had.
+/// Goes on without a document if only that one cannot be had. An empty one is what API servers have of a
+/// group that goes away just then.
 fn skip(
     path: &str,
     error: ClusterError,
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<(), ClusterError> {
     match &error {
-        ClusterError::NotFound { .. } | ClusterError::Status { .. } => {
+        ClusterError::NotFound { .. }
+        | ClusterError::Status { .. }
+        | ClusterError::Empty { .. } => {
             progress(Progress::Skipped {
                 path,
                 error: &error,
@@ -208,6 +211,35 @@ mod tests {
         ] {
             assert_eq!(is_version(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn an_empty_document_is_left_out_and_a_damaged_one_is_not() {
+        let (context, path) = ("one".to_owned(), "/openapi/v3/apis/gone/v1".to_owned());
+        let empty = ClusterError::Empty {
+            context: context.clone(),
+            path: path.clone(),
+        };
+        let mut skipped = Vec::new();
+        let mut progress = |progress: Progress<'_>| {
+            if let Progress::Skipped { path, error } = progress {
+                skipped.push(format!("{path}: {error}"));
+            }
+        };
+        assert!(skip(&path, empty, &mut progress).is_ok());
+        let source = "it has no end".into();
+        let damaged = ClusterError::Malformed {
+            context,
+            path: path.clone(),
+            source,
+        };
+        assert!(skip(&path, damaged, &mut progress).is_err());
+        assert_eq!(
+            skipped,
+            [
+                "/openapi/v3/apis/gone/v1: the answer to /openapi/v3/apis/gone/v1 from context \"one\" is empty"
+            ]
+        );
     }
 
     #[test]

@@ -97,8 +97,10 @@ impl Cluster {
             return Err(self.refused(path, answer.status, &answer.body));
         }
         if answer.body.is_empty() {
-            // So API servers answer for the document of a group that goes away just then.
-            return Err(self.refused(path, http::StatusCode::NOT_FOUND, b"the answer is empty"));
+            return Err(ClusterError::Empty {
+                context: self.context.clone(),
+                path: path.to_owned(),
+            });
         }
         serde_json::from_slice(&answer.body).map_err(|error| self.malformed(path, error))
     }
