@@ -39,14 +39,8 @@ impl TargetArgs {
     /// The clusters, and the namespace of resources that name none.
     pub(super) fn target(&self, cx: &Context, namespace: Option<String>) -> Result<Target> {
         Ok(Target {
-            contexts: self.cluster.known(cx)?,
-            kubeconfig: self
-                .cluster
-                .kubeconfig
-                .as_ref()
-                .map(|path| path.display().to_string()),
-            namespace,
             inventory_namespace: self.inventory_namespace.clone(),
+            ..self.cluster.target(cx, namespace)?
         })
     }
 

@@ -9,7 +9,10 @@ use weft_domain::{
 };
 
 use crate::{
-    api::design::{Fitting, Reference, Schemas},
+    api::{
+        deploy::Target,
+        design::{Fitting, Reference, Schemas},
+    },
     commands::completion,
     context::Context,
     error::{Code, Error, Place, Result},
@@ -462,6 +465,22 @@ impl ClusterArgs {
             model::find_contexts(self.kubeconfig.as_deref(), &contexts)?;
         }
         Ok(contexts)
+    }
+
+    /// The clusters, and the namespace of what names none; none is asked.
+    ///
+    /// # Errors
+    /// When one of them isn't there.
+    pub(crate) fn target(&self, cx: &Context, namespace: Option<String>) -> Result<Target> {
+        Ok(Target {
+            contexts: self.known(cx)?,
+            kubeconfig: self
+                .kubeconfig
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            namespace,
+            inventory_namespace: None,
+        })
     }
 
     /// The contexts: flags, then `WEFT_CONTEXT`, then the clusters of the named context in use.

@@ -70,13 +70,8 @@ impl HubArgs {
 
     /// The cluster, which is not asked yet.
     fn target(&self, cx: &Context) -> Result<Target> {
-        let kubeconfig = self.cluster.kubeconfig.as_ref();
-        Ok(Target {
-            contexts: self.cluster.known(cx)?,
-            kubeconfig: kubeconfig.map(|path| path.display().to_string()),
-            namespace: namespace(cx, self.namespace.as_deref()),
-            inventory_namespace: None,
-        })
+        let namespace = namespace(cx, self.namespace.as_deref());
+        self.cluster.target(cx, namespace)
     }
 
     /// The folder from which relative paths are.
