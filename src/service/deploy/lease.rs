@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use weft_domain::inventory::{Claim, MicroTime, Sighting, Standing};
+use weft_domain::inventory::{Claim, MicroTime, SetId, Sighting, Standing};
 
 use super::site::{Site, is_conflict, is_missing};
 use crate::{
@@ -38,24 +38,22 @@ impl Site {
         handle: &Handle,
         deadline: Instant,
     ) -> Result<Lease> {
-        let leases = self.own("coordination.k8s.io/v1", "Lease")?;
-        let holder = format!("{}@{}/{}", user(), host(), services.new_id());
-        let claim = Claim {
-            set: &self.id,
-            name: &self.parent_name,
-            namespace: &self.parent_namespace,
-            holder: &holder,
-            duration: LEASE,
+        let post = Post {
+            leases: self.own("coordination.k8s.io/v1", "Lease")?,
+            set: self.id.clone(),
+            name: self.parent_name.clone(),
+            namespace: self.parent_namespace.clone(),
+            holder: format!("{}@{}/{}", user(), host(), services.new_id()),
         };
         let begun = Instant::now();
         let mut sighting: Option<Sighting> = None;
         let mut told = false;
         loop {
             handle.check()?;
-            let live = self.lease(&leases).await?;
-            match claim.check(live.as_ref(), now(), sighting.as_ref()) {
+            let live = self.lease(&post.leases).await?;
+            match post.claim().check(live.as_ref(), now(), sighting.as_ref()) {
                 Standing::Acquire(object) | Standing::Renew(object) => {
-                    match put_lease(self, &leases, &object).await {
+                    match post.put(&self.objects, &object).await {
                         Ok(()) => break,
                         Err(error) if is_conflict(&error) => {}
                         Err(error) => return Err(error.into()),
@@ -85,7 +83,7 @@ impl Site {
                 }
             }
         }
-        Ok(Lease::keep(self, leases, holder))
+        Ok(Lease::keep(self.objects.clone(), post))
     }
 
     /// Lets writes be repeated only as long as nobody else can have the lease.
@@ -112,28 +110,39 @@ impl Site {
     }
 }
 
-async fn put_lease(site: &Site, leases: &KindRef, object: &Value) -> Result<(), ObjectError> {
-    let namespace = Some(site.parent_namespace.as_str());
-    put(&site.objects, leases, namespace, &site.parent_name, object).await
+/// The lease of a set, and who claims it.
+#[derive(Clone)]
+struct Post {
+    leases: Arc<KindRef>,
+    set: SetId,
+    name: String,
+    namespace: String,
+    holder: String,
 }
 
-async fn put(
-    objects: &Objects,
-    leases: &KindRef,
-    namespace: Option<&str>,
-    name: &str,
-    object: &Value,
-) -> Result<(), ObjectError> {
-    let write = Write::by("weftctl");
-    let bound = object.pointer("/metadata/resourceVersion").is_some();
-    if bound {
-        objects
-            .replace(leases, namespace, name, object, &write)
-            .await?;
-    } else {
-        objects.create(leases, namespace, object, &write).await?;
+impl Post {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            set: &self.set,
+            name: &self.name,
+            namespace: &self.namespace,
+            holder: &self.holder,
+            duration: LEASE,
+        }
     }
-    Ok(())
+
+    async fn put(&self, objects: &Objects, object: &Value) -> Result<(), ObjectError> {
+        let write = Write::by("weftctl");
+        let namespace = Some(self.namespace.as_str());
+        if object.pointer("/metadata/resourceVersion").is_some() {
+            let put = objects.replace(&self.leases, namespace, &self.name, object, &write);
+            put.await?;
+        } else {
+            let put = objects.create(&self.leases, namespace, object, &write);
+            put.await?;
+        }
+        Ok(())
+    }
 }
 
 /// What is known of a lease.
@@ -170,38 +179,25 @@ impl Renewed {
 pub(super) struct Lease {
     held: watch::Receiver<Held>,
     renewal: JoinHandle<()>,
-    leases: Arc<KindRef>,
-    holder: String,
+    post: Post,
 }
 
 impl Lease {
-    fn keep(site: &Site, leases: Arc<KindRef>, holder: String) -> Self {
+    fn keep(objects: Objects, post: Post) -> Self {
         let (tell, held) = watch::channel(Held::Since(Renewed::now()));
-        let (objects, kind, holder_too) = (site.objects.clone(), leases.clone(), holder.clone());
-        let (id, name, namespace) = (
-            site.id.clone(),
-            site.parent_name.clone(),
-            site.parent_namespace.clone(),
-        );
+        let renewed = post.clone();
         let renewal = tokio::spawn(async move {
+            let post = renewed;
             let mut wait = LEASE / 3;
             loop {
                 tokio::time::sleep(wait).await;
                 let asked = Renewed::now();
-                let claim = Claim {
-                    set: &id,
-                    name: &name,
-                    namespace: &namespace,
-                    holder: &holder_too,
-                    duration: LEASE,
-                };
-                let live = objects.get(&kind, Some(&namespace), &name).await;
-                let renewed = match live.map(|live| claim.check(Some(&live.object), now(), None)) {
-                    Ok(Standing::Renew(object)) => {
-                        put(&objects, &kind, Some(&namespace), &name, &object)
-                            .await
-                            .is_ok()
-                    }
+                let live = objects.get(&post.leases, Some(&post.namespace), &post.name);
+                let standing = live
+                    .await
+                    .map(|live| post.claim().check(Some(&live.object), now(), None));
+                let renewed = match standing {
+                    Ok(Standing::Renew(object)) => post.put(&objects, &object).await.is_ok(),
                     Ok(_) => {
                         let _ = tell.send(Held::Lost);
                         return;
@@ -219,8 +215,7 @@ impl Lease {
         Self {
             held,
             renewal,
-            leases,
-            holder,
+            post,
         }
     }
 
@@ -251,14 +246,11 @@ impl Lease {
     /// Gives it back.
     pub(super) async fn release(self, site: &Site) {
         self.renewal.abort();
-        let claim = Claim {
-            set: &site.id,
-            name: &site.parent_name,
-            namespace: &site.parent_namespace,
-            holder: &self.holder,
-            duration: LEASE,
-        };
-        let Ok(Some(live)) = site.lease(&self.leases).await else {
+        let post = &self.post;
+        let live = site
+            .objects
+            .get(&post.leases, Some(&post.namespace), &post.name);
+        let Ok(live) = live.await.map(|reply| reply.object) else {
             return;
         };
         if site.parent.is_none() {
@@ -267,18 +259,18 @@ impl Lease {
                 uid: live["metadata"]["uid"].as_str().map(str::to_owned),
                 ..Delete::default()
             };
-            let namespace = Some(site.parent_namespace.as_str());
+            let namespace = Some(post.namespace.as_str());
             let deleted = site
                 .objects
-                .delete(&self.leases, namespace, &site.parent_name, &delete)
+                .delete(&post.leases, namespace, &post.name, &delete)
                 .await;
             if let Err(error) = deleted {
                 tracing::debug!(%error, "the lease stays");
             }
             return;
         }
-        if let Some(object) = claim.release(&live)
-            && let Err(error) = put_lease(site, &self.leases, &object).await
+        if let Some(object) = post.claim().release(&live)
+            && let Err(error) = post.put(&site.objects, &object).await
         {
             tracing::debug!(%error, "the lease was not given back; it ends by itself");
         }
