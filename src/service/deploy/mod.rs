@@ -452,7 +452,7 @@ impl Ordered<'_> {
         states.extend(performed.states);
         // Nobody waits for a cluster again and again that has just been given up.
         let patience = if performed.is_cut_off {
-            site.objects = site.objects.clone().until(Instant::now() + LAST);
+            site.give_up_in(LAST);
             LAST
         } else {
             lease::PATIENCE
@@ -479,7 +479,7 @@ impl Ordered<'_> {
             Ok(revision) => result.revision = revision,
             Err(error) => {
                 if matches!(error.code(), Code::ClusterUnreachable | Code::TimedOut) {
-                    site.objects = site.objects.clone().until(Instant::now() + LAST);
+                    site.give_up_in(LAST);
                 }
                 result.failures.push(error.into());
             }

@@ -390,6 +390,11 @@ impl Site {
         Ok(())
     }
 
+    /// Lets every call from now on end within a time.
+    pub(super) fn give_up_in(&mut self, time: Duration) {
+        self.objects = self.objects.clone().until(Instant::now() + time);
+    }
+
     /// Whether the API server is there at all.
     pub(super) async fn answers(&self) -> bool {
         let Ok(secrets) = self.own("v1", "Secret") else {
