@@ -545,10 +545,7 @@ fn shorten(text: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    match line.char_indices().nth(MESSAGE) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+    weft_domain::excerpt::excerpt(&line, MESSAGE).into_owned()
 }
 
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! No I/O and no async in here, and no knowledge of the modules of the program around it.
 //!
-//! * [`yaml`], [`path`], [`duration`], [`near`]: texts, places in them, near misses.
+//! * [`yaml`], [`path`], [`duration`], [`near`], [`excerpt`](mod@excerpt): texts, places in them, near misses, beginnings.
 //! * [`source`]: what an argument names, and the bundle of texts that is read from it.
 //! * [`design`], [`component`], [`secret`], [`diff`], [`overlay`]: designs, their secrets, differences and variants.
 //! * [`compose`], [`export`]: Compose files in; manifests, charts, kustomizations, packages out.
@@ -20,6 +20,7 @@ pub mod compose;
 pub mod design;
 pub mod diff;
 pub mod duration;
+pub mod excerpt;
 pub mod export;
 pub mod graph;
 pub mod inventory;

@@ -316,8 +316,5 @@ fn kind_of(value: &Value) -> &'static str {
 
 /// Cuts a text to what a message can hold.
 pub(super) fn shorten(text: &str) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
-        None => text.into(),
-    }
+    crate::excerpt::excerpt(text, SHOWN)
 }

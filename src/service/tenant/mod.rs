@@ -11,16 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weft_domain::tenant::{
-    hub::{Hub, Mappings},
-    is_active, is_neither,
+use weft_domain::{
+    excerpt::excerpt,
+    tenant::{
+        hub::{Hub, Mappings},
+        is_active, is_neither,
+    },
 };
 
 use super::Services;
 use crate::{
     api::tenant::{
         ColumnReport, ConnectionTest, ConnectionTestList, RowProblem, RowsReport, TestConnections,
-        TlsReport, Verified,
     },
     error::{Error, Result},
 };
@@ -108,14 +110,7 @@ async fn test(
         address: database.address().to_owned(),
         table: hub.source.table().to_string(),
         columns: columns(hub, &probe),
-        tls: probe.tls.map(|tls| TlsReport {
-            protocol: tls.protocol,
-            verified: match tls.verified {
-                datasource::Verified::Nothing => Verified::Nothing,
-                datasource::Verified::Authority => Verified::Authority,
-                datasource::Verified::Host => Verified::Host,
-            },
-        }),
+        tls: probe.tls,
         version: probe.version,
         rows,
         connect_seconds: seconds(connect),
@@ -269,10 +264,7 @@ fn slot(report: &mut RowsReport, standing: Standing) -> &mut u64 {
 /// A text of a cell, as far as a message needs it.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 63;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    excerpt(text, SHOWN).into_owned()
 }
 
 #[cfg(test)]

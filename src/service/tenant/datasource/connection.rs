@@ -14,8 +14,11 @@ use tokio::{
 };
 use weft_domain::tenant::hub::{Pool as Limits, Source, Table};
 
-use super::{Column, Credentials, Error, Problem, TlsState, Verified, mysql, postgresql, sqlite};
-use crate::secret::Secret;
+use super::{Column, Credentials, Error, Problem, mysql, postgresql, sqlite};
+use crate::{
+    api::tenant::{TlsReport, Verified},
+    secret::Secret,
+};
 
 /// The cells of a row; none is NULL.
 pub(super) type Cells<'a> = [Option<&'a [u8]>];
@@ -402,14 +405,14 @@ impl Connection {
     }
 
     /// How the connection is protected.
-    pub(super) async fn tls(&mut self, deadline: Instant) -> Result<Option<TlsState>, Error> {
+    pub(super) async fn tls(&mut self, deadline: Instant) -> Result<Option<TlsReport>, Error> {
         let protocol = |text: String| (!text.is_empty()).then_some(text);
         match (&self.session, &self.target.0.options) {
             (Session::MySql(_), Options::MySql(options)) => {
                 let verified = options.verified();
                 let rows = self.table(mysql::TLS.to_owned(), deadline).await?;
                 let used = rows.into_iter().next().and_then(|(_, used)| protocol(used));
-                Ok(used.map(|used| TlsState {
+                Ok(used.map(|used| TlsReport {
                     protocol: Some(used),
                     verified,
                 }))
@@ -417,7 +420,7 @@ impl Connection {
             (Session::PostgreSql(_, Some(verified)), _) => {
                 let verified = *verified;
                 let used = self.text(postgresql::TLS.to_owned(), deadline).await?;
-                Ok(Some(TlsState {
+                Ok(Some(TlsReport {
                     // A pooler in between has another connection to tell of.
                     protocol: protocol(used),
                     verified,

@@ -29,12 +29,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use weft_domain::{
     near,
-    tenant::hub::{Engine, Mappings, Source},
+    tenant::hub::{Engine, Mappings, Source, quoted},
 };
 
 pub use error::{Error, Problem};
 
-use crate::secret::Secret;
+use crate::{api::tenant::TlsReport, secret::Secret};
 use connection::{Cells, Connection};
 use pool::Pool;
 
@@ -74,31 +74,11 @@ pub struct Probe {
     /// The server and its version, such as `PostgreSQL 15.9`.
     pub version: String,
     /// How the connection is protected; none is not at all.
-    pub tls: Option<TlsState>,
+    pub tls: Option<TlsReport>,
     /// The columns of the table, in its order.
     pub columns: Vec<Column>,
     /// The columns that a hub maps and the table doesn't have.
     pub missing: Vec<Missing>,
-}
-
-/// How a connection is protected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsState {
-    /// The protocol, such as `TLSv1.3`, where the server tells it.
-    pub protocol: Option<String>,
-    /// What of the server's certificate was verified.
-    pub verified: Verified,
-}
-
-/// What of a server's certificate was verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verified {
-    /// Nothing.
-    Nothing,
-    /// That the authority signed it.
-    Authority,
-    /// That, too, and that it is for this host.
-    Host,
 }
 
 /// A column of a table.
@@ -339,6 +319,16 @@ impl Datasource {
         };
         Instant::now() + limit
     }
+}
+
+/// The condition that a server's rows were changed since a time, or don't say when; none is all rows.
+/// Without a zone: a column that has one takes the session's, which is UTC.
+fn changed_since(engine: Engine, since: Option<(&str, Timestamp)>) -> String {
+    let condition = since.map(|(name, time)| {
+        let (name, time) = (quoted(name, engine), time.strftime("%Y-%m-%d %H:%M:%S%.6f"));
+        format!(" WHERE {name} IS NULL OR {name} >= '{time}'")
+    });
+    condition.unwrap_or_default()
 }
 
 fn find<'a>(columns: &'a [Column], name: &str, engine: Engine) -> Option<&'a Column> {

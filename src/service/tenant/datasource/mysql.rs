@@ -13,10 +13,10 @@ use sqlx::{
 };
 use weft_domain::tenant::hub::{Engine, Server, Table, TlsMode, quoted};
 
-use crate::secret::Secret;
+use crate::{api::tenant::Verified, secret::Secret};
 
 use super::{
-    Column, Credentials, LARGEST, Verified,
+    Column, Credentials, LARGEST, changed_since,
     connection::{Failure, Meaning, Session},
 };
 
@@ -172,16 +172,11 @@ pub(super) fn select(
         .take(2)
         .map(|column| format!("CAST({} AS BINARY)", quoted(&column.name, Engine::MySql)))
         .collect();
-    let condition = since.map(|(name, time)| {
-        let name = quoted(name, Engine::MySql);
-        let time = time.strftime("%Y-%m-%d %H:%M:%S%.6f");
-        format!(" WHERE {name} IS NULL OR {name} >= '{time}'")
-    });
     format!(
         "SELECT {} FROM {}{} ORDER BY {}",
         cells.join(", "),
         table.quoted(Engine::MySql),
-        condition.unwrap_or_default(),
+        changed_since(Engine::MySql, since),
         order.join(", "),
     )
 }

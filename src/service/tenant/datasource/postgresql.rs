@@ -18,9 +18,10 @@ use tokio::{
 use weft_domain::tenant::hub::{Engine, Server, Table, TlsMode, quoted};
 
 use super::{
-    Column, Credentials, LARGEST, Problem, Verified,
+    Column, Credentials, LARGEST, Problem, changed_since,
     connection::{Failure, Meaning, Session},
 };
+use crate::api::tenant::Verified;
 
 /// Tells the version.
 pub(super) const VERSION: &str = "SHOW server_version";
@@ -257,19 +258,10 @@ pub(super) fn select(
             order.push(format!("COALESCE(c{index}, '') COLLATE pg_catalog.\"C\""));
         }
     }
-    let condition = since.map(|(name, time)| {
-        let name = quoted(name, Engine::PostgreSql);
-        format!(" WHERE {name} IS NULL OR {name} >= '{}'", moment(time))
-    });
     format!(
         "SELECT * FROM (SELECT {cells} FROM {}{}) AS t ORDER BY {}",
         table.quoted(Engine::PostgreSql),
-        condition.unwrap_or_default(),
+        changed_since(Engine::PostgreSql, since),
         order.join(", "),
     )
-}
-
-/// A time in UTC, without a zone: a column with one has the session's, which is UTC.
-fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
