@@ -27,6 +27,8 @@ pub mod inventory;
 mod merge_key;
 pub mod model;
 pub mod near;
+#[cfg(test)]
+mod numbers;
 pub mod overlay;
 pub mod ownership;
 pub mod path;

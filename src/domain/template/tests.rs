@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::numbers::Numbers;
 
 /// The time stands still, and randomness counts.
 struct Fixed(u8);
@@ -377,17 +378,8 @@ fn bytes_that_are_no_character_arrive_as_json_has_them() {
     );
 }
 
-/// Numbers that only look random.
-struct Numbers(u64);
-
+/// Templates and values of random parts.
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
-    }
-
     fn of<'n>(&mut self, choices: &[&'n str]) -> &'n str {
         choices[self.below(choices.len())]
     }

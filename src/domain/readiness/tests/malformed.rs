@@ -2,6 +2,7 @@
 
 use super::pod::{crash_loop, pod, unschedulable};
 use super::*;
+use crate::numbers::Numbers;
 
 /// Objects that are ready, of whose status every field is read: kind, spec and status.
 const READY: &[(&str, &str, &str)] = &[
@@ -218,18 +219,6 @@ fn malformed_fields_are_named() {
             said(&object),
             format!("waiting: its state cannot be read: {expected}")
         );
-    }
-}
-
-/// A small generator of numbers, the same in each run (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).expect("the limit is one")
     }
 }
 
