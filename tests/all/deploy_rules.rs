@@ -468,7 +468,7 @@ fn a_member_is_deleted_only_with_all_four_signs_that_it_is_ours() {
 // Annotations
 
 #[test]
-fn what_is_created_once_is_never_written_again() {
+fn what_is_created_once_is_left_alone_while_it_is_there() {
     let place = Place::new();
     let once = |name: &str, value: &str| annotated(map(name, value), "creation-policy", "Once");
     let design = |value: &str| vec![once("kept", value), once("lost", value), map("free", value)];
@@ -485,13 +485,13 @@ fn what_is_created_once_is_never_written_again() {
     assert_eq!(resources(&run)["ConfigMap/kept"]["reason"], "created once");
     assert_eq!(live(&place, "configmaps", "kept")["data"]["key"], "one");
 
-    // What somebody deleted, or made anew, is left so.
+    // What somebody deleted is made again, and left so if somebody else was faster.
     place.server.api.delete(&path(&place, "configmaps", "lost"));
     let run = place.run(&["deploy", "app.yaml", "-o", "json"]).succeeds();
     let lost = &resources(&run)["ConfigMap/lost"];
-    assert_eq!(lost["action"], "skipped", "{run}");
-    assert_eq!(lost["reason"], "created once, and deleted since", "{run}");
-    assert_eq!(uid(&place, "configmaps", "lost"), None);
+    assert_eq!(lost["action"], "created", "{run}");
+    assert_eq!(live(&place, "configmaps", "lost")["data"]["key"], "two");
+    place.server.api.delete(&path(&place, "configmaps", "lost"));
     place.change(&["create", "-f", "-"], &map("lost", "theirs").to_string());
     place.run(&["deploy", "app.yaml"]).succeeds();
     assert_eq!(live(&place, "configmaps", "lost")["data"]["key"], "theirs");

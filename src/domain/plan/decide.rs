@@ -103,7 +103,8 @@ impl<'a> Decider<'a> {
         step.precondition = live.map(Precondition::of);
         let written = recorded.filter(|member| member.uid.is_some());
         let once = resource.policies.creation == Creation::Once;
-        if let (true, Some(written)) = (once, written) {
+        let is_gone = live.is_none() && !self.seen.unseen.contains_key(&resource.id);
+        if let (true, Some(written)) = (once && !is_gone, written) {
             self.left_alone(written, resource, live, step);
             return;
         }
@@ -162,10 +163,14 @@ impl<'a> Decider<'a> {
                 "created once".to_owned()
             }
             Some(_) => "created once; the object of this name is another one".to_owned(),
-            None => match self.seen.unseen.get(&resource.id) {
-                Some(why) => format!("created once; could not be looked at: {}", line(why)),
-                None => "created once, and deleted since".to_owned(),
-            },
+            None => {
+                let why = self
+                    .seen
+                    .unseen
+                    .get(&resource.id)
+                    .map_or("", String::as_str);
+                format!("created once; could not be looked at: {}", line(why))
+            }
         };
         let mut member = written.clone();
         member.creation = Creation::Once;
