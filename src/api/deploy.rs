@@ -10,12 +10,12 @@ use super::{
     design::{DeployResult, Fitting, Reference, Schemas},
     endpoints,
     operation::Started,
+    tenant::{MaxDelete, Tenants},
 };
 
 /// What a cluster shall look like afterwards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "there is one in a request")]
 pub enum Goal {
     /// As a design says.
     Design {
@@ -27,6 +27,17 @@ pub enum Goal {
         /// Where schemas come from.
         #[serde(default)]
         schemas: Schemas,
+    },
+    /// As the rows of a database and the forms of their hub say.
+    Rows {
+        /// The hub and its forms.
+        tenants: Tenants,
+        /// How many rows may lose their objects.
+        #[serde(default)]
+        max_delete: Option<MaxDelete>,
+        /// Nothing is written; only what has lost its row, or its entry in a form, goes.
+        #[serde(default)]
+        only_prune: bool,
     },
     /// As an earlier revision of the set says.
     Revision {
@@ -53,6 +64,7 @@ impl Goal {
                 Reference::Stored { name, .. } => name.clone(),
                 Reference::Inline(bundle) => bundle.origin.clone(),
             },
+            Self::Rows { tenants, .. } => tenants.source.origin.clone(),
             Self::Revision { name, .. } | Self::Nothing { name, .. } => name.clone(),
         }
     }
@@ -61,6 +73,8 @@ impl Goal {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Design { .. } => "design deploy",
+            Self::Rows { only_prune, .. } if *only_prune => "tenant prune",
+            Self::Rows { .. } => "tenant apply",
             Self::Revision { .. } => "design rollback",
             Self::Nothing { release: true, .. } => "design release",
             Self::Nothing { release: false, .. } => "design undeploy",
@@ -164,7 +178,7 @@ impl DeployOptions {
         let (undeploy, release) = match goal {
             Goal::Nothing { release, .. } => (!release, *release),
             // What the older revision didn't have goes, as after a deploy with --prune.
-            Goal::Revision { .. } => (true, false),
+            Goal::Revision { .. } | Goal::Rows { .. } => (true, false),
             Goal::Design { .. } => (false, false),
         };
         plan::Options {

@@ -17,6 +17,8 @@ pub use weft_domain::{
     ownership::FieldDrift,
     plan::{Action, Summary, Wait},
     readiness::{EventLine, PodProblem},
+    resource::Part,
+    tenant::render::{RowCounts, RowProblem},
 };
 
 /// Which design is meant.
@@ -462,6 +464,12 @@ pub struct DeployResult {
     /// What was waited for in vain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<Blocker>,
+    /// The rows of the database; absent for a design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
+    /// What is wrong with rows: what there is of them stays as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<RowProblem>,
 }
 
 impl DeployResult {
@@ -475,6 +483,11 @@ impl DeployResult {
         for note in other.notes {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
+            }
+        }
+        for problem in other.problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
             }
         }
         self.revision = self.revision.max(other.revision);
@@ -577,6 +590,9 @@ pub struct PlannedResource {
     /// Whether the API server could not be asked, because the namespace or kind comes with the design.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_checked_by_server: bool,
+    /// The row that it is made of, by an entry of a form; absent in a design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// Turns a design into files.

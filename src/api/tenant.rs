@@ -5,10 +5,17 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use weft_domain::source::Bundle;
 
-use super::{deploy::Target, endpoints};
+use super::{deploy::Target, endpoints, operation::Started};
 use crate::secret::Secret;
 
-pub use weft_domain::{check::Finding, tenant::hub::Engine};
+pub use weft_domain::{
+    check::Finding,
+    resource::Part,
+    tenant::{
+        hub::Engine,
+        render::{RowCounts, RowProblem as PartProblem},
+    },
+};
 
 /// Connects to the databases of hubs, and looks at their tables and rows.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +31,116 @@ pub struct TestConnections {
     /// The cluster with the Secrets that the hubs refer to.
     #[serde(default)]
     pub target: Target,
+}
+
+/// Hubs and forms, with what they need of the caller's machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenants {
+    /// The manifests, as the caller has read them.
+    pub source: Bundle,
+    /// The folder, absolute, from which the paths in messages and hubs are.
+    pub folder: String,
+    /// What the hubs refer to on the caller's machine.
+    #[serde(default)]
+    pub given: Given,
+    /// The hub that is meant, where there are several.
+    #[serde(default)]
+    pub hub: Option<String>,
+}
+
+/// Makes the objects of rows, and writes none of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderRows {
+    /// The hub and its forms.
+    pub tenants: Tenants,
+    /// The uids of the rows; all unless given.
+    #[serde(default)]
+    pub rows: Vec<String>,
+    /// Values of Secrets in plain text instead of masked.
+    #[serde(default)]
+    pub include_secrets: bool,
+    /// The cluster with the Secrets that the hub refers to, and the namespace of objects that name none.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// The objects of rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedRows {
+    /// The hub.
+    pub hub: String,
+    /// The rows that were looked at.
+    pub rows: RowCounts,
+    /// The objects, by row, form and entry.
+    pub items: Vec<serde_json::Value>,
+    /// Why others could not be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<PartProblem>,
+    /// The same, and what is wrong with forms, as errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+    /// What looks wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// Whether values of Secrets were masked.
+    #[serde(default)]
+    pub masked: bool,
+}
+
+/// How many rows may lose their objects in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MaxDelete {
+    /// So many.
+    Rows(usize),
+    /// So many of a hundred, and one in any case.
+    Percent(f64),
+}
+
+impl MaxDelete {
+    /// What counts unless the user says otherwise.
+    pub const DEFAULT: Self = Self::Percent(10.0);
+
+    /// Returns how many of some rows that is.
+    pub fn of(self, rows: usize) -> usize {
+        match self {
+            Self::Rows(count) => count,
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of rows, and no set has 2^52 of them"
+            )]
+            Self::Percent(percent) => ((rows as f64 * percent / 100.0) as usize).max(1),
+        }
+    }
+}
+
+impl std::str::FromStr for MaxDelete {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = text.strip_suffix('%').map(str::parse::<f64>);
+        match (percent, text.parse()) {
+            (Some(Ok(percent)), _) if (0.0..=100.0).contains(&percent) => {
+                Ok(Self::Percent(percent))
+            }
+            (None, Ok(count)) => Ok(Self::Rows(count)),
+            _ => Err("must be a count of rows, or a share such as 25%".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for MaxDelete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(count) => write!(f, "{count}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
 }
 
 /// Values of files and environment variables that hubs refer to, by the reference.
@@ -63,12 +180,8 @@ impl Serialize for Given {
 impl<'de> Deserialize<'de> for Given {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values = BTreeMap::<String, String>::deserialize(deserializer)?;
-        let values = values.into_iter();
-        Ok(Self(
-            values
-                .map(|(key, value)| (key, Secret::new(value)))
-                .collect(),
-        ))
+        let secret = |(reference, value)| (reference, Secret::new(value));
+        Ok(Self(values.into_iter().map(secret).collect()))
     }
 }
 
@@ -186,6 +299,7 @@ pub struct RowProblem {
 }
 
 endpoints! {
+    Post "/tenants/render" RenderRows => Started<RenderedRows>;
     Post "/tenants/test-connections" TestConnections => ConnectionTestList;
 }
 

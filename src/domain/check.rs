@@ -137,6 +137,12 @@ rules! {
     UnknownPlaceholder = "unknown-placeholder", Warning;
     /// A field that will not be read any more.
     Deprecated = "deprecated", Warning;
+    /// A text that is no template.
+    InvalidTemplate = "invalid-template", Error;
+    /// A template that yields something else each time.
+    NotDeterministic = "not-deterministic", Warning;
+    /// A field that is known, and that nothing heeds yet.
+    NotHeeded = "not-heeded", Warning;
 }
 
 impl Rule {

@@ -137,6 +137,8 @@ pub enum Until {
     Ready,
     /// Nothing of that name any more.
     Gone,
+    /// An object, in whatever state.
+    There,
 }
 
 impl fmt::Display for Until {
@@ -146,6 +148,7 @@ impl fmt::Display for Until {
             Self::Established => "Established and discoverable",
             Self::Available => "Available",
             Self::Ready => "Ready",
+            Self::There => "there",
             Self::Gone => "Gone",
         })
     }
@@ -482,6 +485,19 @@ impl Plan {
     pub fn refusals(&self) -> impl Iterator<Item = (&Step, &Refusal)> {
         let steps = self.steps.iter();
         steps.filter_map(|step| Some((step, step.blocking.as_ref()?)))
+    }
+
+    /// Leaves what is desired as it is; only what no longer is goes.
+    pub fn only_prune(&mut self) {
+        let desired = self.steps.iter_mut().filter(|step| step.index.is_some());
+        for step in
+            desired.filter(|step| !matches!(step.action, Action::Unchanged | Action::Skipped))
+        {
+            step.action = Action::Skipped;
+            "not written: only what is no longer wanted goes".clone_into(&mut step.reason);
+            step.blocking = None;
+            step.member = None;
+        }
     }
 
     /// Hashes what is desired, so that two plans of the same are known.
@@ -983,6 +999,7 @@ fn until(resource: &Resource) -> Until {
         ("", "Namespace") => Until::Active,
         ("apiextensions.k8s.io", "CustomResourceDefinition") => Until::Established,
         ("apiregistration.k8s.io", "APIService") => Until::Available,
+        _ if !resource.policies.wait => Until::There,
         _ => Until::Ready,
     }
 }

@@ -109,6 +109,8 @@ pub struct Origin {
     pub line: Option<u32>,
     /// The place of the object in its document: the root, an item of a list, part of a design.
     pub inside: Path,
+    /// The row that it was made of, by an entry of a form.
+    pub part: Option<Arc<Part>>,
 }
 
 impl fmt::Display for Origin {
@@ -145,6 +147,14 @@ pub const PHASE: &str = "weftctl.dev/phase";
 pub const CLEANUP: &str = "weftctl.dev/cleanup";
 /// The annotation of explicit dependencies: `[group/]Kind/[namespace/]name` with commas between.
 pub const DEPENDS_ON: &str = "weftctl.dev/depends-on";
+/// The annotation of [`DependencyFailure`].
+pub const ON_DEPENDENCY_FAILURE: &str = "weftctl.dev/on-dependency-failure";
+/// The annotation of [`Part::form`].
+pub const FORM: &str = "weftctl.dev/form";
+/// The annotation of [`Part::row`].
+pub const ROW: &str = "weftctl.dev/row";
+/// The annotation of [`Part::entry`].
+pub const ENTRY: &str = "weftctl.dev/entry";
 
 const PREFIX: &str = "weftctl.dev/";
 
@@ -205,6 +215,11 @@ pub const ANNOTATIONS: &[(&str, &str, &str)] = &[
         DEPENDS_ON,
         "[group/]Kind/[namespace/]name,…",
         "what must be ready before it is written",
+    ),
+    (
+        ON_DEPENDENCY_FAILURE,
+        "Skip | Proceed",
+        "whether it is left alone or written nevertheless when one of these fails",
     ),
 ];
 
@@ -272,6 +287,16 @@ pub enum Cleanup {
     OnSuccess,
 }
 
+/// What happens to an object when something that it explicitly depends on has failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum DependencyFailure {
+    /// It is left as it is.
+    #[default]
+    Skip,
+    /// It is written nevertheless.
+    Proceed,
+}
+
 /// How one resource is treated; from its annotations.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -303,6 +328,9 @@ pub struct Policies {
     /// What happens to it then.
     #[serde(default)]
     pub cleanup: Cleanup,
+    /// What happens when something that it depends on has failed.
+    #[serde(default)]
+    pub on_dependency_failure: DependencyFailure,
 }
 
 impl Default for Policies {
@@ -319,6 +347,7 @@ impl Default for Policies {
             replace: false,
             phase: None,
             cleanup: Cleanup::default(),
+            on_dependency_failure: DependencyFailure::default(),
         }
     }
 }
@@ -407,6 +436,13 @@ impl Policies {
             runs()?;
             choose(value, &choices).map(|chosen| policies.cleanup = chosen)
         });
+        set(ON_DEPENDENCY_FAILURE, &mut |value| {
+            let choices = [
+                ("Skip", DependencyFailure::Skip),
+                ("Proceed", DependencyFailure::Proceed),
+            ];
+            choose(value, &choices).map(|chosen| policies.on_dependency_failure = chosen)
+        });
         // What runs again is made anew: the template of a Job cannot be changed.
         policies.replace |= policies.phase.is_some() && !annotations.contains_key(REPLACE);
         set(IGNORE_FIELDS, &mut |value| {
@@ -466,6 +502,52 @@ fn field_path(text: &str) -> Option<String> {
     (!path.is_empty()).then(|| path.to_owned())
 }
 
+/// The place of a resource in a set that is made of rows: what goes wrong there stays there.
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+pub struct Part {
+    /// The name of the form.
+    pub form: String,
+    /// The uid of the row.
+    pub row: String,
+    /// The id of the entry of the form.
+    pub entry: String,
+}
+
+impl Part {
+    /// Reads the annotations of an object; nothing where one is missing.
+    pub fn read(annotations: Option<&Map<String, Value>>) -> Option<Self> {
+        let annotations = annotations?;
+        let text = |key| annotations.get(key).and_then(Value::as_str);
+        Some(Self {
+            form: text(FORM)?.to_owned(),
+            row: text(ROW)?.to_owned(),
+            entry: text(ENTRY)?.to_owned(),
+        })
+    }
+
+    /// Tells whether two belong to the same row and form.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (&self.form, &self.row) == (&other.form, &other.row)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {:?}, {}/{}", self.row, self.form, self.entry)
+    }
+}
+
 /// An object that is to be written.
 #[derive(Clone, PartialEq)]
 pub struct Resource {
@@ -485,6 +567,8 @@ pub struct Resource {
     pub policies: Policies,
     /// The resources of the set that it explicitly depends on.
     pub depends_on: Vec<ResourceId>,
+    /// What it is made of, in a set that is made of rows.
+    pub part: Option<Part>,
     /// Where it was read.
     pub origin: Option<Origin>,
 }
@@ -570,6 +654,45 @@ pub fn is_built_in_group(group: &str) -> bool {
 pub struct ResourceSet {
     resources: Vec<Resource>,
     index: HashMap<ResourceId, usize>,
+    withheld: Withheld,
+}
+
+/// Parts of a set that could not be made. Their members are neither written nor removed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Withheld {
+    forms: HashMap<String, String>,
+    rows: HashMap<String, String>,
+    parts: HashMap<Part, String>,
+}
+
+impl Withheld {
+    /// Withholds everything of a form.
+    pub fn form(&mut self, form: impl Into<String>, why: impl Into<String>) {
+        self.forms.entry(form.into()).or_insert_with(|| why.into());
+    }
+
+    /// Withholds everything of a row.
+    pub fn row(&mut self, row: impl Into<String>, why: impl Into<String>) {
+        self.rows.entry(row.into()).or_insert_with(|| why.into());
+    }
+
+    /// Withholds one entry of a form for one row.
+    pub fn part(&mut self, part: Part, why: impl Into<String>) {
+        self.parts.entry(part).or_insert_with(|| why.into());
+    }
+
+    /// Returns why a part is withheld; nothing when it isn't.
+    pub fn why(&self, part: &Part) -> Option<&str> {
+        let why = self.parts.get(part);
+        let why = why.or_else(|| self.rows.get(&part.row));
+        why.or_else(|| self.forms.get(&part.form))
+            .map(String::as_str)
+    }
+
+    /// Tells whether nothing is withheld.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty() && self.rows.is_empty() && self.parts.is_empty()
+    }
 }
 
 /// Tells whether a kind (`apiVersion`, `kind`) is namespaced; `None` when the kind isn't known.
@@ -590,6 +713,7 @@ impl ResourceSet {
         let mut set = Self {
             resources: Vec::with_capacity(manifests.len()),
             index: HashMap::with_capacity(manifests.len()),
+            withheld: Withheld::default(),
         };
         let mut findings = Vec::new();
         let mut dependent = Vec::new();
@@ -669,6 +793,27 @@ impl ResourceSet {
         name: &str,
     ) -> Option<usize> {
         self.position(&id_text(group, kind, namespace, name))
+    }
+
+    /// Returns the same set without some parts, which could not be made.
+    #[must_use]
+    pub fn without(self, withheld: Withheld) -> Self {
+        let is_made = |resource: &Resource| {
+            let part = resource.part.as_ref();
+            part.is_none_or(|part| withheld.why(part).is_none())
+        };
+        let resources: Vec<Resource> = self.resources.into_iter().filter(is_made).collect();
+        let ids = resources.iter().map(|resource| resource.id.clone());
+        Self {
+            index: ids.zip(0..).collect(),
+            resources,
+            withheld,
+        }
+    }
+
+    /// Returns the parts that could not be made.
+    pub fn withheld(&self) -> &Withheld {
+        &self.withheld
     }
 
     /// Gives up the set for its resources.
@@ -903,6 +1048,7 @@ impl Reader<'_> {
         let annotations = dig(&object, &["metadata", "annotations"]);
         let annotations = annotations.and_then(Value::as_object);
         let (policies, errors) = Policies::read(&kind, annotations);
+        let part = Part::read(annotations);
         for error in errors {
             let place = ["metadata", "annotations", error.annotation];
             self.report(Rule::InvalidPolicy, error.to_string(), &place);
@@ -919,6 +1065,7 @@ impl Reader<'_> {
             name,
             policies,
             depends_on: Vec::new(),
+            part,
             origin: Some(self.origin.clone()),
         })
     }
@@ -1279,6 +1426,7 @@ pub(crate) fn read(text: &str, default_namespace: Option<&str>) -> (ResourceSet,
             file: "shop.yaml".into(),
             line: u32::try_from(document.line_offset + 1).ok(),
             inside: Path::root(),
+            part: None,
         };
         manifests.extend(object.map(|object| (object, origin)));
     }
@@ -1610,6 +1758,7 @@ mod tests {
                 replace: true,
                 phase: None,
                 cleanup: Cleanup::Never,
+                on_dependency_failure: DependencyFailure::default(),
             })
         );
     }

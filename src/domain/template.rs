@@ -276,6 +276,15 @@ pub fn functions() -> Vec<&'static str> {
     names.into_iter().collect()
 }
 
+/// Returns the host of an address, as the function `toHost` does: without a scheme, what comes before the
+/// first colon.
+pub fn host_of(address: &str) -> String {
+    match url::Url::parse(address.as_bytes()) {
+        Some(url) if !url.host.is_empty() => String::from_utf8_lossy(url.hostname()).into_owned(),
+        _ => address.split(':').next().unwrap_or_default().to_owned(),
+    }
+}
+
 /// Returns the line and the column of a byte.
 fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);

@@ -1,8 +1,19 @@
 //! Rows of a database that become Kubernetes objects (`tenant`): where they are, and which count.
 //!
 //! * [`hub`]: a hub says where the rows are and what their columns mean.
+//! * [`form`]: a form says which objects one row yields.
+//! * [`row`], [`render`]: rows × forms, the objects that there shall be.
 
+mod fields;
+pub mod form;
 pub mod hub;
+pub mod render;
+pub mod row;
+
+/// Returns the name of the resource set of a hub; no design has one like it.
+pub fn set_name(hub: &str) -> String {
+    format!("tenant/{hub}")
+}
 
 /// The texts that switch a row on; every other one leaves it off.
 const TRUTHY: [&str; 7] = ["1", "true", "TRUE", "True", "yes", "YES", "Yes"];

@@ -572,6 +572,22 @@ codes! {
         "It isn't text, or no certificate or key in PEM.",
         "check what the reference of the hub points to",
         "openssl x509 -in ca.pem -noout -subject";
+    710 BadForm Input: "a form is malformed",
+        "A field of the form is unknown, missing, has a value that it can't have, or is no template. What there is of its rows stays as it is.",
+        "mend the field at that position",
+        "weftctl tenant render ./crm";
+    711 BadRow Input: "a row cannot be used",
+        "It has no uid or that of another row, a cell that is no text, or its objects can't be made of it. What there is of it stays as it is; other rows go on.",
+        "mend the row, or the entry of the form that is named",
+        "weftctl tenant render ./crm --row acme";
+    712 TooManyGone Unconfirmed: "too many rows would lose their objects",
+        "Far fewer rows count than there are objects of. That may be meant, or be an emptied table, a broken view, or a replica that lags behind. Nothing was deleted.",
+        "look at the plan; if it is meant, allow as many with --max-delete",
+        "weftctl tenant apply ./crm --max-delete 100%";
+    713 TenantNotFound NotFound: "a hub or row isn't there",
+        "The source holds no hub of that name, or the table no row of that uid.",
+        "name one that is there",
+        "weftctl tenant test-connection ./crm";
 }
 
 impl Code {

@@ -2,12 +2,16 @@
 
 use super::Routes;
 use crate::{
-    api::tenant::TestConnections,
+    api::tenant::{RenderRows, TestConnections},
     service::{Services, tenant},
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    routes.on(|services: Services, request: TestConnections| async move {
-        tenant::test_connections(&services, request).await
-    })
+    routes
+        .on(|services: Services, request: RenderRows| async move {
+            Ok(tenant::render(&services, request))
+        })
+        .on(|services: Services, request: TestConnections| async move {
+            tenant::test_connections(&services, request).await
+        })
 }

@@ -97,6 +97,22 @@ const FIXTURES: &[Fixture] = &[
     .with(Needs::Cluster)
     .changes(),
     fixture("tenant test-connection", &["hub.yaml"]).volatile(),
+    fixture("tenant render", &["./crm"]),
+    fixture("tenant plan", &["./crm", "--context", "sandbox"]).with(Needs::Cluster),
+    fixture(
+        "tenant apply",
+        &["./crm", "--context", "sandbox", "--dry-run=client"],
+    )
+    .with(Needs::Cluster)
+    .changes(),
+    fixture(
+        "tenant prune",
+        &["./crm", "--context", "sandbox", "--dry-run=client"],
+    )
+    .with(Needs::Cluster)
+    .changes(),
+    fixture("tenant status", &["shop", "--context", "sandbox"]).with(Needs::Cluster),
+    fixture("tenant history", &["shop", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("system start", &["--listen", "127.0.0.1:0"])
         .changes()
         .volatile(),
@@ -245,6 +261,18 @@ impl Fixture {
     }
 }
 
+/// What a row of the hub becomes.
+const FORM: &str = "apiVersion: operator.lynq.sh/v1
+kind: LynqForm
+metadata: {name: settings}
+spec:
+  hubId: shop
+  configMaps:
+    - id: settings
+      nameTemplate: '{{ .uid }}-settings'
+      spec: {apiVersion: v1, kind: ConfigMap, data: {of: '{{ .uid }}'}}
+";
+
 /// What every command finds: designs in two versions, contexts, files.
 fn template() -> &'static Sandbox {
     static TEMPLATE: OnceLock<Sandbox> = OnceLock::new();
@@ -260,10 +288,13 @@ fn stocked(shop: &str) -> Sandbox {
     sandbox.write("settings.yaml", SETTINGS);
     let rows = Database::new(Engine::Sqlite, sandbox.folder());
     rows.execute(
-        "CREATE TABLE tenants (id TEXT, active INT); INSERT INTO tenants VALUES ('delta', 1)",
+        "CREATE TABLE tenants (id TEXT, active INT); INSERT INTO tenants VALUES ('delta', 1), ('acme', 1)",
     );
     let hub = rows.hub("tenants", "", "");
-    sandbox.write("hub.yaml", hub.replace(&rows.name, "rows.db"));
+    let hub = hub.replace(&rows.name, "rows.db");
+    let beside = hub.replace("rows.db", "../rows.db");
+    sandbox.write("crm/tenants.yaml", format!("{beside}---\n{FORM}"));
+    sandbox.write("hub.yaml", hub);
     sandbox.write("changed/settings.yaml", SETTINGS.replace("old", "new"));
     sandbox.run(["design", "import", "shop.yaml"]).succeeds();
     sandbox
@@ -296,6 +327,9 @@ pub fn deployed() -> &'static ApiServer {
             command.env("KUBECONFIG", &server.kubeconfig);
             sandbox.finish(&mut command, None).succeeds();
         }
+        let mut command = sandbox.command(["tenant", "apply", "./crm", "--context", "sandbox"]);
+        command.env("KUBECONFIG", &server.kubeconfig);
+        sandbox.finish(&mut command, None).succeeds();
         sandbox
     });
     server
@@ -469,8 +503,11 @@ fn every_change_says_what_it_did_and_why() {
         "deleted",
     ];
     for_every_leaf(|fixture, _| {
-        // What a design's commands print is said by their own tests.
-        if !fixture.changes || fixture.name.starts_with("design ") {
+        // What is done to sets is said by their own tests.
+        let is_set = ["design ", "tenant "]
+            .iter()
+            .any(|noun| fixture.name.starts_with(noun));
+        if !fixture.changes || is_set {
             return;
         }
         let sandbox = fixture.prepare();

@@ -31,4 +31,5 @@ mod server;
 mod support;
 mod template;
 mod tenant_datasource;
+mod tenant_rows;
 mod yaml;

@@ -629,6 +629,14 @@ fn every_route_is_visited() {
         ),
         visit(
             post,
+            "/tenants/render",
+            "/tenants/render",
+            Some(json!({ "rows": [] })),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
             "/tenants/test-connections",
             "/tenants/test-connections",
             Some(json!({ "folder": "/nowhere" })),

@@ -39,6 +39,7 @@ fn hub(text: &str) -> Hub {
         file: "hub.yaml".into(),
         line: Some(1),
         inside: Path::root(),
+        part: None,
     };
     let (hub, findings) = Hub::read(&value, &origin);
     hub.unwrap_or_else(|| panic!("{findings:?}\n{text}"))

@@ -22,7 +22,7 @@ use crate::{
 
 /// Where a set is kept.
 #[derive(clap::Args, Debug, Default)]
-pub(super) struct TargetArgs {
+pub(in crate::commands) struct TargetArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
     /// Where the inventory is kept when the design brings its own namespace
@@ -37,7 +37,11 @@ pub(super) struct TargetArgs {
 
 impl TargetArgs {
     /// The clusters, and the namespace of resources that name none.
-    pub(super) fn target(&self, cx: &Context, namespace: Option<String>) -> Result<Target> {
+    pub(in crate::commands) fn target(
+        &self,
+        cx: &Context,
+        namespace: Option<String>,
+    ) -> Result<Target> {
         Ok(Target {
             inventory_namespace: self.inventory_namespace.clone(),
             ..self.cluster.target(cx, namespace)?
@@ -45,22 +49,22 @@ impl TargetArgs {
     }
 
     /// Whether a cluster is named on the command line.
-    pub(super) fn is_given(&self) -> bool {
+    pub(in crate::commands) fn is_given(&self) -> bool {
         self.cluster.is_given() || self.inventory_namespace.is_some()
     }
 
     /// The contexts alone.
-    pub(super) fn known(&self, cx: &Context) -> Result<Vec<String>> {
+    pub(in crate::commands) fn known(&self, cx: &Context) -> Result<Vec<String>> {
         self.cluster.known(cx)
     }
 }
 
 /// A deployed design, by its name alone.
 #[derive(clap::Args, Debug)]
-pub(super) struct SetArgs {
+pub(in crate::commands) struct SetArgs {
     /// The name of the design
     #[arg(add = completion::stored(), value_parser = name_of("design"))]
-    pub(super) name: String,
+    pub(in crate::commands) name: String,
     /// The namespace that the design was deployed with
     #[arg(short, long)]
     namespace: Option<String>,
@@ -70,7 +74,7 @@ pub(super) struct SetArgs {
 
 impl SetArgs {
     /// Where it is.
-    pub(super) fn target(&self, cx: &Context) -> Result<Target> {
+    pub(in crate::commands) fn target(&self, cx: &Context) -> Result<Target> {
         let namespace = namespace(cx, self.namespace.as_deref());
         self.target.target(cx, namespace)
     }
@@ -78,7 +82,7 @@ impl SetArgs {
 
 /// A change of a deployed design that is named without its source.
 #[derive(clap::Args, Debug)]
-pub(super) struct ChangeArgs {
+pub(in crate::commands) struct ChangeArgs {
     /// Only say what would happen: client plans from what is seen in the cluster, server asks the API
     /// server for each write, too
     #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
@@ -94,7 +98,7 @@ impl ChangeArgs {
     ///
     /// # Errors
     /// As [`RunArgs::perform`].
-    pub(super) async fn run(
+    pub(in crate::commands) async fn run(
         self,
         cx: &Context,
         options: DeployOptions,
@@ -115,7 +119,7 @@ impl ChangeArgs {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(super) struct WriteArgs {
+pub(in crate::commands) struct WriteArgs {
     /// Wait until everything is ready
     #[arg(long, overrides_with = "no_wait")]
     wait: bool,
@@ -135,7 +139,7 @@ pub(super) struct WriteArgs {
 
 impl WriteArgs {
     /// The options that they stand for.
-    pub(super) fn options(&self) -> DeployOptions {
+    pub(in crate::commands) fn options(&self) -> DeployOptions {
         DeployOptions {
             adopt: self.adopt,
             replace: self.replace,
@@ -149,7 +153,7 @@ impl WriteArgs {
 /// How a run goes.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
-pub(super) struct RunArgs {
+pub(in crate::commands) struct RunArgs {
     /// How many requests are in flight at a time
     #[arg(long, value_name = "COUNT", default_value = "16", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -172,7 +176,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 impl RunArgs {
     /// The options with what they add.
-    pub(super) fn options(&self, options: DeployOptions) -> DeployOptions {
+    pub(in crate::commands) fn options(&self, options: DeployOptions) -> DeployOptions {
         DeployOptions {
             concurrency: usize::from(self.concurrency),
             timeout_seconds: self.timeout,
@@ -185,7 +189,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// When nothing could be done; what went wrong with parts is in the outcome.
-    pub(super) async fn perform(
+    pub(in crate::commands) async fn perform(
         &self,
         cx: &Context,
         mut request: DeployDesign,
@@ -247,7 +251,9 @@ impl RunArgs {
         // A name that is given is never beside the point.
         let is_other = |given: &String| *given != plan.design;
         let is_other = self.confirm.as_ref().is_some_and(is_other);
-        let severe = severe(actions).or_else(|| is_other.then(|| counts.clone()));
+        // What rows take away is bounded by --max-delete.
+        let severe = severe(actions).filter(|_| plan.rows.is_none());
+        let severe = severe.or_else(|| is_other.then(|| counts.clone()));
         if let Some(severe) = severe {
             let question = format!("Go on with {} and delete {severe}?", plan.design);
             confirm(cx, &answers, &question, Severity::Severe(&plan.design))?;
@@ -273,20 +279,24 @@ fn finished(cx: &Context, result: DeployResult, goal: &Goal) -> Outcome {
 ///
 /// # Errors
 /// When a cluster can't be asked, or nothing may be done.
-pub(super) async fn shown(cx: &Context, request: DeployDesign, mode: Mode) -> Result<Outcome> {
+pub(in crate::commands) async fn shown(
+    cx: &Context,
+    request: DeployDesign,
+    mode: Mode,
+) -> Result<Outcome> {
     let plan = cx.run(&DeployDesign { mode, ..request }).await?;
     tell(cx, &plan);
     Ok(with_failures(plan))
 }
 
 /// A plan, with what could not be planned as its error.
-pub(super) fn with_failures(plan: DeployResult) -> Outcome {
+pub(in crate::commands) fn with_failures(plan: DeployResult) -> Outcome {
     let errors: Vec<Error> = plan.failures.iter().cloned().map(Error::from).collect();
     Outcome::from(plan).short_of(errors)
 }
 
 /// Says what the run noticed.
-pub(super) fn tell(cx: &Context, result: &DeployResult) {
+pub(in crate::commands) fn tell(cx: &Context, result: &DeployResult) {
     super::tell(cx, &result.notes);
     for warning in &result.warnings {
         cx.terminal.warn(warning.to_string());
@@ -312,6 +322,13 @@ fn ended(result: DeployResult, goal: &Goal) -> Outcome {
         0 => String::new(),
         away => format!("; nothing is known of {away} of {} clusters", asked.len()),
     };
+    let withheld = match result.problems.len() {
+        0 => String::new(),
+        count => format!(
+            "; {} of rows can't be used",
+            crate::output::human::plural(count, "part")
+        ),
+    };
     let outcome = Outcome::from(result);
     let Some(error) = Error::all(errors) else {
         return outcome;
@@ -320,6 +337,7 @@ fn ended(result: DeployResult, goal: &Goal) -> Outcome {
         return outcome.but(error);
     }
     let verb = goal.action();
-    let message = format!("{verb}: {done} of {total} objects are as they should be{clusters}");
+    let message =
+        format!("{verb}: {done} of {total} objects are as they should be{withheld}{clusters}");
     outcome.but(Error::new(Code::Partial, message).along_with(error))
 }

@@ -11,9 +11,9 @@ use crate::{commands::watch::Watch, context::Context, output::human};
 /// A value, and when it is looked at.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct Dated<T> {
+pub(in crate::commands) struct Dated<T> {
     /// The value.
-    pub(super) value: T,
+    pub(in crate::commands) value: T,
     #[serde(skip)]
     now: Option<Timestamp>,
 }
@@ -31,13 +31,13 @@ impl<T: JsonSchema> JsonSchema for Dated<T> {
 
 impl<T> Dated<T> {
     /// Ages would change by themselves while they are watched: times are shown then.
-    pub(super) fn new(cx: &Context, watch: &Watch, value: T) -> Self {
+    pub(in crate::commands) fn new(cx: &Context, watch: &Watch, value: T) -> Self {
         let now = (!watch.is_set()).then(|| cx.now());
         Self { value, now }
     }
 
     /// How long ago something was, or when.
-    pub(super) fn age(&self, then: Option<Timestamp>) -> String {
+    pub(in crate::commands) fn age(&self, then: Option<Timestamp>) -> String {
         match (then, self.now) {
             (None, _) => String::new(),
             (Some(then), Some(now)) => human::age(then, now),
@@ -46,7 +46,7 @@ impl<T> Dated<T> {
     }
 
     /// ` 5m ago` or ` at TIME`.
-    pub(super) fn when(&self, then: Option<Timestamp>) -> String {
+    pub(in crate::commands) fn when(&self, then: Option<Timestamp>) -> String {
         match (then, self.now) {
             (None, _) => String::new(),
             (Some(then), Some(now)) => format!(" {} ago", human::age(then, now)),

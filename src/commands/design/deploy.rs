@@ -12,12 +12,18 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, DeployOptions, Goal, Mode},
-        design::{Action, Blocker, DeployResult, EventLine, FieldSource, PlanDesign, PlanOptions},
+        design::{
+            Action, Blocker, DeployResult, EventLine, FieldSource, PlanDesign, PlanOptions,
+            RowCounts,
+        },
     },
     commands::Outcome,
     context::Context,
     error::{Code, Error, Result},
-    output::{Column, Human, Table, View, human::list},
+    output::{
+        Column, Human, Table, View,
+        human::{list, plural},
+    },
 };
 
 /// Deploy a design: write what differs, and nothing else.
@@ -67,7 +73,7 @@ pub(super) fn field_manager(text: &str) -> Result<String, String> {
 }
 
 /// Reads a saved plan.
-fn saved(file: &Path) -> Result<SavedPlan> {
+pub(in crate::commands) fn saved(file: &Path) -> Result<SavedPlan> {
     let hint = "write one: weftctl design plan shop -o json > plan.json";
     let bad = |why: &dyn std::fmt::Display| {
         let message = format!("cannot use the plan {}: {why}", file.display());
@@ -91,7 +97,7 @@ fn saved(file: &Path) -> Result<SavedPlan> {
 /// What counts of the output of `design plan`.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SavedPlan {
+pub(in crate::commands) struct SavedPlan {
     kind: String,
     #[serde(default)]
     contexts: Vec<String>,
@@ -103,7 +109,7 @@ struct SavedPlan {
 
 impl SavedPlan {
     /// Asks for just that.
-    fn apply(self, request: &mut DeployDesign) -> Result<()> {
+    pub(in crate::commands) fn apply(self, request: &mut DeployDesign) -> Result<()> {
         let allowed = self.plan.unwrap_or_default();
         request.options.prune = allowed.prune;
         request.options.adopt = allowed.adopt;
@@ -135,6 +141,10 @@ impl View for DeployResult {
         ];
         if planned {
             columns.insert(0, Column::new("LEVEL"));
+        }
+        let has_rows = self.rows.is_some();
+        if has_rows {
+            columns.splice(0..0, [Column::new("ROW"), Column::new("FORM")]);
         }
         columns.extend([
             Column::new("CONTEXT").wide(),
@@ -169,6 +179,11 @@ impl View for DeployResult {
             ];
             if planned {
                 cells.insert(0, resource.level.to_string());
+            }
+            if has_rows {
+                let part = resource.part.clone();
+                let (row, form) = part.map(|part| (part.row, part.form)).unwrap_or_default();
+                cells.splice(0..0, [row, form]);
             }
             cells.extend([resource.context.clone(), resource.api_version.clone()]);
             if planned {
@@ -214,11 +229,24 @@ impl View for DeployResult {
             [] => "nothing to do".to_owned(),
             actions => actions.join(", "),
         };
+        let actions = match self.rows {
+            Some(rows) => format!("{actions}; {}", of_rows(rows)),
+            None => actions,
+        };
         Some(match (self.dry_run.as_str(), self.revision) {
             ("", Some(revision)) => format!("{}: {actions}, revision {revision}", self.design),
             ("", None) => format!("{}: {actions}", self.design),
             _ => format!("plan of {}: {actions} (dry run)", self.design),
         })
+    }
+}
+
+/// Counts rows: `2 of 3 rows active, 1 invalid`.
+fn of_rows(rows: RowCounts) -> String {
+    let read = plural(rows.read, "row");
+    match rows.invalid {
+        0 => format!("{} of {read} active", rows.active),
+        invalid => format!("{} of {read} active, {invalid} invalid", rows.active),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `design`: what is to run, as one document.
 
-mod cluster;
-mod dated;
+pub(super) mod cluster;
+pub(super) mod dated;
 mod delete;
-mod deploy;
+pub(super) mod deploy;
 mod diff;
 mod events;
 mod export;
@@ -13,7 +13,7 @@ mod list;
 mod logs;
 mod plan;
 mod release;
-mod render;
+pub(in crate::commands) mod render;
 mod rollback;
 mod search;
 pub(super) mod source;

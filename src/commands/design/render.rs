@@ -49,17 +49,20 @@ impl View for Rendered {
     }
 
     fn names(&self) -> Vec<String> {
-        let text = |item: &serde_json::Value, path: &str| {
-            item.pointer(path)
-                .and_then(|v| v.as_str())
-                .unwrap_or_default()
-                .to_lowercase()
-        };
-        self.items
-            .iter()
-            .map(|item| format!("{}/{}", text(item, "/kind"), text(item, "/metadata/name")))
-            .collect()
+        names_of(&self.items)
     }
+}
+
+/// What `-o name` prints of manifests.
+pub(in crate::commands) fn names_of(items: &[serde_json::Value]) -> Vec<String> {
+    let text = |item: &serde_json::Value, path: &str| {
+        let found = item.pointer(path).and_then(serde_json::Value::as_str);
+        found.unwrap_or_default().to_lowercase()
+    };
+    let names = items
+        .iter()
+        .map(|item| format!("{}/{}", text(item, "/kind"), text(item, "/metadata/name")));
+    names.collect()
 }
 
 impl Render {

@@ -1,5 +1,8 @@
 //! `tenant`: rows of a database that become Kubernetes objects.
 
+mod apply;
+mod render;
+mod status;
 mod test_connection;
 
 use std::path::PathBuf;
@@ -15,9 +18,13 @@ use super::{
     schema,
 };
 use crate::{
-    api::{deploy::Target, tenant::ConnectionTestList},
+    api::{
+        deploy::Target,
+        tenant::{ConnectionTestList, RenderedRows, Tenants},
+    },
     context::Context,
     error::{Code, Error, Result},
+    service::tenant::{credentials, read},
 };
 
 /// Turn rows of a database into Kubernetes objects.
@@ -30,6 +37,12 @@ pub struct Tenant {
 
 #[derive(clap::Subcommand, Debug)]
 enum Verb {
+    Render(render::Render),
+    Plan(apply::Plan),
+    Apply(apply::Apply),
+    Prune(apply::Prune),
+    Status(status::Status),
+    History(status::History),
     TestConnection(test_connection::TestConnection),
 }
 
@@ -37,15 +50,19 @@ impl Tenant {
     /// Runs the verb.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
         match self.verb {
+            Verb::Render(verb) => verb.run(cx).await,
+            Verb::Plan(verb) => verb.run(cx).await,
+            Verb::Apply(verb) => verb.run(cx).await,
+            Verb::Prune(verb) => verb.run(cx).await,
+            Verb::Status(verb) => verb.run(cx).await,
+            Verb::History(verb) => verb.run(cx).await,
             Verb::TestConnection(verb) => verb.run(cx).await,
         }
     }
 
     /// Whether the verb answers a question.
     pub fn is_predicate(&self) -> bool {
-        match self.verb {
-            Verb::TestConnection(_) => true,
-        }
+        matches!(self.verb, Verb::Plan(_) | Verb::TestConnection(_))
     }
 }
 
@@ -82,7 +99,49 @@ impl HubArgs {
     }
 }
 
+/// A hub with its forms.
+#[derive(clap::Args, Debug)]
+pub(super) struct TenantArgs {
+    /// A file or folder with a hub and its forms (LynqHub and LynqForm, TenantRegistry and
+    /// TenantTemplate), or - for standard input
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
+    path: String,
+    /// The hub that is meant, where there are several
+    #[arg(long, value_name = "NAME")]
+    hub: Option<String>,
+    /// The namespace of objects that name none; the hub's own unless given
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+impl TenantArgs {
+    fn namespace(&self, cx: &Context) -> Option<String> {
+        namespace(cx, self.namespace.as_deref())
+    }
+
+    /// Reads the manifests, and what the hub refers to on this machine.
+    async fn load(&self, cx: &Context) -> Result<Tenants> {
+        let source = SourceArgs::default().load(cx, &self.path).await?;
+        let folder = HubArgs::folder()?;
+        let hubs = read::hubs(cx.services().await, source.clone()).await?;
+        let is_meant = |located: &&read::Located| {
+            let hub = self.hub.as_ref();
+            hub.is_none_or(|hub| located.hub.name == *hub)
+        };
+        let variable = |name: &str| cx.surrounding.variable(name);
+        Ok(Tenants {
+            given: credentials::give(hubs.items.iter().filter(is_meant), &folder, variable)?,
+            folder: folder.display().to_string(),
+            hub: self.hub.clone(),
+            source,
+        })
+    }
+}
+
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
-    vec![schema::kind::<ConnectionTestList>()]
+    vec![
+        schema::kind::<RenderedRows>(),
+        schema::kind::<ConnectionTestList>(),
+    ]
 }

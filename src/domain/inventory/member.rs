@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContentHash;
 use crate::resource::{
-    Creation, Deletion, Resource, ResourceId, canonical_group, split_api_version,
+    Creation, Deletion, Part, Resource, ResourceId, canonical_group, split_api_version,
 };
 
 /// How an object became a member.
@@ -52,6 +52,9 @@ pub struct Member {
     /// Whether it runs once for each change, and need not be there afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub runs: bool,
+    /// What it was made of, in a set that is made of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -74,6 +77,7 @@ impl Member {
             deletion: resource.policies.deletion,
             creation: resource.policies.creation,
             runs: resource.policies.phase.is_some(),
+            part: resource.part.clone(),
         }
     }
 
@@ -130,6 +134,7 @@ impl Member {
             member.deletion = Deletion::Retain;
         }
         member.runs = desired.runs;
+        member.part.clone_from(&desired.part);
         member
     }
 }

@@ -111,6 +111,9 @@ pub struct RevisionOptions {
     /// The names of the overlays, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
+    /// How many objects were made of rows. What they are the database says, so none of them is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_rows: Option<usize>,
 }
 
 /// What was deployed once; `O` is an object, borrowed where it is only to be packed.
@@ -475,8 +478,9 @@ impl RevisionSummary {
             options: RevisionOptions {
                 namespace: revision.options.namespace.as_ref().map(short),
                 overlays: overlays.map(short).collect(),
+                of_rows: revision.options.of_rows,
             },
-            objects: revision.objects.len(),
+            objects: revision.options.of_rows.unwrap_or(revision.objects.len()),
         }
     }
 }

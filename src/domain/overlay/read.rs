@@ -47,6 +47,7 @@ impl Document<'_> {
             // Where the key stands is where a reader looks.
             line: Some(positions.key(path).line),
             inside: path.clone(),
+            part: None,
         }
     }
 

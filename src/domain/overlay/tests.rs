@@ -25,6 +25,7 @@ impl File {
                     file: file.into(),
                     line: Some(u32::try_from(document.line_offset + 1).expect("few lines")),
                     inside: crate::path::Path::root(),
+                    part: None,
                 },
                 value,
                 positions: Positions::of(&document),
@@ -781,6 +782,7 @@ fn numbers_are_equal_by_what_they_are_worth() {
             file: "x.yaml".into(),
             line: Some(1),
             inside: crate::path::Path::root(),
+            part: None,
         },
     )];
     let test = |path: &str, value: &str| {
@@ -1193,6 +1195,7 @@ fn fitted(section: Option<&Value>, files: &[File], names: &[&str]) -> (String, V
         file: "shop 0.0.1".into(),
         line: None,
         inside: crate::path::Path::root(),
+        part: None,
     };
     let document = Document {
         value: &design,

@@ -303,6 +303,9 @@ impl<'a> Decider<'a> {
         step.migrate = clients.map(|overlap| overlap.owner.manager).collect();
         step.migrate.dedup();
         self.change(&look, drifts, step);
+        // What nobody owns, such as an object that was let go of, the server counts as somebody's
+        // (`before-first-apply`).
+        step.force |= owners.is_empty() && step.blocking.is_none();
         if step.retained && step.action == Action::Adopted {
             "was retained by this set; taken back".clone_into(&mut step.reason);
         }

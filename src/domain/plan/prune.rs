@@ -39,13 +39,18 @@ pub(super) fn leftovers(
             Some(live) => {
                 let mut leftover = Leftover::of(id, member, &live);
                 // Without anything that is wanted, the set as a whole goes.
-                let why = if desired.is_empty() {
-                    "undeployed"
-                } else {
-                    "no longer in the design"
+                let why = match &member.part {
+                    Some(_) => "its row is gone or inactive, or its form no longer has it",
+                    None if desired.is_empty() => "undeployed",
+                    None => "no longer in the design",
                 };
+                let withheld = member.part.as_ref();
+                let withheld = withheld.and_then(|part| desired.withheld().why(part));
                 if leftover.decide(&live, seen, options, why) {
                     plan.gone.push(leftover.step.id.clone());
+                } else if let Some(why) = withheld {
+                    leftover.keep(format!("left as it is: {why}"));
+                    leftover.step.retained = false;
                 }
                 left.push(leftover);
             }

@@ -14,22 +14,33 @@ use crate::{
     error::{Code, Result},
 };
 
-/// Gives the fields of client-side tools to our own entry, so that later removals work.
+/// Gives the fields of client-side tools to our own entry, so that later removals work. Returns the
+/// version of the object then; none if nothing was done, as where fields are to be taken from an object
+/// that has changed since it was looked at.
 pub(super) async fn migrate(
     site: &Site,
     kind: &KindRef,
     resource: &Resource,
     step: &Step,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let namespace = resource.namespace.as_deref();
     let write = site.write();
-    managed(
+    let bound = step.precondition.as_ref().filter(|_| step.force);
+    let bound = bound.and_then(|bound| bound.resource_version.as_deref());
+    let version = |object: &Value| {
+        let version = object.pointer("/metadata/resourceVersion")?;
+        version.as_str().map(str::to_owned)
+    };
+    let migrated = managed(
         site,
         kind,
         namespace,
         &resource.name,
         &write,
-        |_, entries| {
+        |live, entries| {
+            if bound.is_some() && version(live).as_deref() != bound {
+                return None;
+            }
             let mut fields = Value::Object(Map::new());
             let mut kept = Vec::new();
             for entry in entries {
@@ -65,7 +76,8 @@ pub(super) async fn migrate(
             })
         },
     )
-    .await
+    .await?;
+    Ok(migrated.as_ref().and_then(version))
 }
 
 /// Merges one tree of fields into another.
@@ -145,7 +157,7 @@ pub(super) async fn release(
     .await;
     match done {
         Err(error) if error.code() == Code::ObjectNotFound => Ok(()),
-        done => done,
+        done => done.map(drop),
     }
 }
 
@@ -176,7 +188,7 @@ async fn managed(
     name: &str,
     write: &Write,
     change: impl Fn(&Value, &[Value]) -> Option<Rewrite>,
-) -> Result<()> {
+) -> Result<Option<Value>> {
     const TRIES: usize = 10;
     let mut tries = 0;
     loop {
@@ -187,7 +199,7 @@ async fn managed(
             .pointer("/metadata/managedFields")
             .and_then(Value::as_array);
         let Some(rewrite) = change(&live, entries.unwrap_or(&none)) else {
-            return Ok(());
+            return Ok(None);
         };
         let Rewrite {
             entries,
@@ -217,7 +229,7 @@ async fn managed(
             .json_patch(kind, namespace, name, &Value::Array(operations), write)
             .await;
         match patched {
-            Ok(_) => return Ok(()),
+            Ok(reply) => return Ok(Some(reply.object)),
             Err(error) => match &*error.problem {
                 Problem::Conflict { .. } | Problem::Invalid { .. } | Problem::Unanswered { .. }
                     if tries < TRIES =>

@@ -32,7 +32,10 @@ pub use logs::logs;
 pub use record::history;
 pub use status::status;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use futures::{
     StreamExt,
@@ -41,26 +44,30 @@ use futures::{
 };
 use tokio::time::Instant;
 use weft_domain::{
-    check::Rule,
+    check::{Finding, Rule},
     inventory::{ContentHash, Outcome, Parent},
     overlay::Provenance,
     plan::{self, Action, Plan, Refusal, Step},
     readiness::Readiness,
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
+    tenant::render::{RowCounts, RowProblem},
 };
 
 use self::{observe::Planned, perform::Run, ready::Known, several::apart, site::Site};
 use super::{
-    Services,
+    Services, compute,
     design::{Judged, read, set_by},
     operation::{self, Handle},
+    tenant::rows::Rows,
 };
 use crate::{
     api::{
         deploy::{DeployDesign, Goal, Mode},
         design::{DeployResult, FieldSource, PlanOptions, PlannedResource, Schemas},
         operation::Started,
+        tenant::MaxDelete,
     },
+    cluster::Kinds,
     error::{Code, Error, Place, Result},
 };
 
@@ -74,7 +81,11 @@ pub fn deploy(services: &Services, request: DeployDesign) -> Started<DeployResul
     })
 }
 
-async fn run(services: Services, request: DeployDesign, handle: Handle) -> Result<DeployResult> {
+async fn run(
+    services: Services,
+    mut request: DeployDesign,
+    handle: Handle,
+) -> Result<DeployResult> {
     if request.mode != Mode::Perform {
         handle.leave_no_trace();
     }
@@ -83,7 +94,16 @@ async fn run(services: Services, request: DeployDesign, handle: Handle) -> Resul
             design, fitting, ..
         } => {
             handle.step("reading the design".to_owned());
-            Some(read::read(&services, design.clone(), fitting).await?)
+            let read = read::read(&services, design.clone(), fitting).await?;
+            Some(Material::Design(Box::new(read)))
+        }
+        Goal::Rows { tenants, .. } => {
+            handle.step("reading the forms".to_owned());
+            let rows = Rows::read(&services, tenants.clone(), &request.target, &handle).await?;
+            if request.target.namespace.is_none() {
+                request.target.namespace = rows.namespace().map(str::to_owned);
+            }
+            Some(Material::Rows(rows))
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     };
@@ -143,7 +163,25 @@ fn merge(runs: Vec<(String, Result<DeployResult>)>) -> Result<DeployResult> {
     Ok(merged)
 }
 
+/// What a set is made of, read once for all clusters.
+#[derive(Clone)]
+enum Material {
+    Design(Box<read::Read>),
+    Rows(Rows),
+}
+
+impl Material {
+    /// The name of the set.
+    fn name(&self) -> String {
+        match self {
+            Self::Design(read) => read.name().to_owned(),
+            Self::Rows(rows) => rows.name(),
+        }
+    }
+}
+
 /// What one cluster shall look like.
+#[derive(Default)]
 pub(super) struct Wanted {
     /// The resources.
     pub(super) set: ResourceSet,
@@ -159,17 +197,36 @@ pub(super) struct Wanted {
     pub(super) overlays: Vec<String>,
     /// What they and values have set.
     pub(super) provenance: Provenance,
+    /// Of rows.
+    pub(super) rows: Option<OfRows>,
+}
+
+/// What is known of the rows that a set is made of.
+#[derive(Default)]
+pub(super) struct OfRows {
+    counts: RowCounts,
+    problems: Vec<RowProblem>,
+    broken: Vec<Error>,
+}
+
+impl OfRows {
+    /// What could not be made, for whoever reads the result.
+    fn failures(&self) -> Vec<crate::error::Body> {
+        let broken = self.broken.iter().cloned();
+        let errors = broken.chain(crate::service::tenant::rows::errors(&self.problems));
+        errors.map(Into::into).collect()
+    }
 }
 
 async fn on_one(
     services: &Services,
     request: &DeployDesign,
-    source: Option<read::Read>,
+    source: Option<Material>,
     context: Option<String>,
     handle: &Handle,
 ) -> Result<DeployResult> {
     let name = match &source {
-        Some(source) => source.name().to_owned(),
+        Some(source) => source.name(),
         None => request.goal.subject(),
     };
     let begun = Instant::now();
@@ -180,7 +237,7 @@ async fn on_one(
             Goal::Design {
                 schemas, fitting, ..
             },
-            Some(source),
+            Some(Material::Design(source)),
         ) => {
             let overlays = fitting.overlays_of(site.context());
             let fitted = source.fitted(&overlays);
@@ -190,17 +247,13 @@ async fn on_one(
                 ..judge(&site, fitted.into_manifests()?, schemas.clone())?
             }
         }
+        (Goal::Rows { .. }, Some(Material::Rows(rows))) => of_rows(&site, rows).await?,
         (Goal::Revision { number, .. }, _) => record::wanted(&site, *number).await?,
-        (Goal::Nothing { .. }, _) | (Goal::Design { .. }, None) => {
+        (Goal::Nothing { .. } | Goal::Design { .. } | Goal::Rows { .. }, _) => {
             site.require_parent()?;
             Wanted {
-                set: ResourceSet::default(),
                 design: name.clone(),
-                version: None,
-                findings: Vec::new(),
-                notes: Vec::new(),
-                overlays: Vec::new(),
-                provenance: Provenance::default(),
+                ..Wanted::default()
             }
         }
     };
@@ -280,14 +333,66 @@ impl Ordered<'_> {
         worked
     }
 
+    /// Refuses that far fewer rows count than there are objects of, unless the user has allowed it. A
+    /// table without rows never counts as meant.
+    fn guard(&self, site: &Site, plan: &Plan) -> Result<()> {
+        let Goal::Rows { max_delete, .. } = &self.request.goal else {
+            return Ok(());
+        };
+        let parent = site.parent.as_ref();
+        let members = parent.into_iter().flat_map(Parent::members);
+        let parts = members.filter_map(|member| member.part.as_ref());
+        let before: HashSet<&str> = parts.map(|part| part.row.as_str()).collect();
+        let desired = self.wanted.set.iter();
+        let desired = desired.filter_map(|resource| resource.part.as_ref());
+        let desired: HashSet<_> = desired.map(|part| (&part.form, &part.row)).collect();
+        let goes = plan.steps.iter().filter(|step| {
+            matches!(step.action, Action::Pruned | Action::Released) && step.index.is_none()
+        });
+        // An object may go with its entry; a row loses something when all of a form goes.
+        let gone = goes.filter_map(|step| parent?.get(&step.id)?.part.as_ref());
+        let gone = gone.filter(|part| !desired.contains(&(&part.form, &part.row)));
+        let gone: HashSet<&str> = gone.map(|part| part.row.as_str()).collect();
+        let is_empty = self
+            .wanted
+            .rows
+            .as_ref()
+            .is_some_and(|rows| rows.counts.active == 0);
+        let limit = match max_delete {
+            None if is_empty => 0,
+            limit => limit.unwrap_or(MaxDelete::DEFAULT).of(before.len()),
+        };
+        if gone.len() <= limit {
+            return Ok(());
+        }
+        let why = match (is_empty, max_delete) {
+            (true, None) => "the table has no active row".to_owned(),
+            (_, max_delete) => {
+                let max = max_delete.unwrap_or(MaxDelete::DEFAULT);
+                format!("{max} may, which is {limit}")
+            }
+        };
+        let message = format!(
+            "{} of {} rows would lose their objects, and {why}; nothing was deleted",
+            gone.len(),
+            before.len(),
+        );
+        Err(Error::new(Code::TooManyGone, message)
+            .at(site.place(None))
+            .hint(format!("if it is meant, add --max-delete {}", gone.len())))
+    }
+
     /// Looks, plans, and refuses what may not be done.
     async fn plan(&self, site: &Site, known: &Known) -> Result<Planned> {
         self.handle.check()?;
         self.handle.step(format!("looking at {}", site.shown()));
         let options = self.request.options.of_plan(&self.request.goal);
-        let planned = observe::planned(site, &self.wanted.set, known, options).await?;
+        let mut planned = observe::planned(site, &self.wanted.set, known, options).await?;
+        if self.only_prunes() {
+            planned.plan.only_prune();
+        }
         if self.request.mode != Mode::Compare {
-            refuse(site, &planned.plan).await?;
+            refuse(site, &self.wanted.set, &planned.plan).await?;
         }
         Ok(planned)
     }
@@ -308,6 +413,8 @@ impl Ordered<'_> {
         let design = &self.wanted.design;
         let steps = plan.steps.iter();
         let severe = plan::severe(steps.clone().map(|step| (step.action, step.id.as_str())));
+        // What rows take away is bounded otherwise.
+        let severe = severe.filter(|_| self.wanted.rows.is_none());
         let is_lost = |step: &&Step| {
             let resource = step.index.and_then(|index| self.wanted.set.get(index));
             // A job of a phase is there to be run again.
@@ -335,6 +442,9 @@ impl Ordered<'_> {
 
     /// Whether a plan is the one that the user has seen, or allows unseen.
     fn expect(&self, site: &Site, plan: &Plan) -> Result<()> {
+        if self.request.mode == Mode::Perform {
+            self.guard(site, plan)?;
+        }
         self.consent(plan)
             .map_err(|error| error.at(site.place(None)))?;
         match self.request.expected.get(site.context()) {
@@ -352,6 +462,17 @@ impl Ordered<'_> {
         }
     }
 
+    /// Whether nothing is written.
+    fn only_prunes(&self) -> bool {
+        matches!(
+            self.request.goal,
+            Goal::Rows {
+                only_prune: true,
+                ..
+            }
+        )
+    }
+
     /// Whether the set shall be gone afterwards.
     fn goes(&self) -> bool {
         matches!(self.request.goal, Goal::Nothing { .. })
@@ -366,13 +487,14 @@ impl Ordered<'_> {
                 Action::Skipped => true,
                 // A job of a phase may not have succeeded yet.
                 Action::Unchanged => !runs,
+                // Nothing more comes of what may not be written.
+                Action::Failed => resource.is_some_and(|resource| resource.part.is_some()),
                 _ => false,
             }
         };
-        !self.goes()
-            && plan.gone.is_empty()
-            && plan.steps.iter().all(is_same)
-            && is_recorded(site, &plan.content())
+        // Which rows there are isn't a matter of revisions: they are in the database.
+        let is_known = self.wanted.rows.is_some() || is_recorded(site, &plan.content());
+        !self.goes() && plan.gone.is_empty() && plan.steps.iter().all(is_same) && is_known
     }
 
     fn run<'r>(&'r self, known: &'r Known, lease: Option<&'r lease::Lease>) -> Run<'r> {
@@ -400,6 +522,10 @@ impl Ordered<'_> {
         states: States,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
+        let refused = refusals(site, plan).await.into_iter();
+        result
+            .failures
+            .extend(refused.map(|(_, error)| error.into()));
         let run = self.run(known, None);
         self.see(site, &mut result, &run, states).await;
         Ok(result)
@@ -432,7 +558,7 @@ impl Ordered<'_> {
         let goes = self.goes();
         // What is only repaired is no new revision.
         let content = plan.content();
-        let begun = if goes || is_recorded(site, &content) {
+        let begun = if goes || self.only_prunes() || is_recorded(site, &content) {
             None
         } else {
             Some(record::begin(services, site, self.wanted, self.request, content).await?)
@@ -515,6 +641,56 @@ fn is_recorded(site: &Site, content: &ContentHash) -> bool {
     recorded == Some(content)
 }
 
+/// Makes what rows and forms want of a cluster.
+async fn of_rows(site: &Site, rows: Rows) -> Result<Wanted> {
+    let (kinds, namespace, is_newer) = (site.kinds(), site.namespace().to_owned(), site.is_newer());
+    compute(move || {
+        let scope = |api_version: &str, kind: &str| {
+            let found = kinds.find(api_version, kind);
+            found.map(|kind| kind.namespaced)
+        };
+        let is_accepted =
+            |finding: &Finding, set: &ResourceSet| is_accepted(finding, set, &kinds, is_newer);
+        let name = rows.name();
+        let made = rows.wanted(&namespace, &scope, &is_accepted)?;
+        Ok(Wanted {
+            set: made.set,
+            design: name,
+            findings: made.findings,
+            notes: made.notes,
+            rows: Some(OfRows {
+                counts: made.rows,
+                problems: made.problems,
+                broken: made.broken,
+            }),
+            ..Wanted::default()
+        })
+    })
+    .await
+}
+
+/// Whether an error that the built-in model finds is none for a cluster.
+fn is_accepted(finding: &Finding, set: &ResourceSet, kinds: &Kinds, is_newer: bool) -> bool {
+    let id = finding.resource.as_deref().unwrap_or_default();
+    let group = id.split('/').next().unwrap_or_default();
+    // A server that is newer than our model knows fields that the model doesn't.
+    let schema = matches!(
+        finding.rule,
+        Rule::UnknownField | Rule::MissingField | Rule::WrongType | Rule::InvalidValue
+    );
+    match finding.rule {
+        Rule::UnknownKind => {
+            let resource = set.position(id).and_then(|at| set.get(at));
+            resource.is_some_and(|resource| {
+                let (api_version, kind) = (resource.api_version.as_str(), resource.kind.as_str());
+                kinds.find(api_version, kind).is_some()
+                    || ready::is_brought(set, (api_version, kind))
+            })
+        }
+        _ => schema && (is_newer || (group.contains('.') && !is_built_in_group(group))),
+    }
+}
+
 /// Judges a design as this cluster sees it: what its discovery says of a kind counts.
 fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wanted> {
     let (design, version) = (manifests.name.clone(), manifests.version.clone());
@@ -524,27 +700,9 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
         found.map(|kind| kind.namespaced)
     };
     let judged = Judged::for_cluster(manifests, schemas, Some(site.namespace()), &served)?;
+    judged.refuse_but(|finding| is_accepted(finding, &judged.set, &kinds, site.is_newer()))?;
     let is_served =
         |resource: &Resource| kinds.find(&resource.api_version, &resource.kind).is_some();
-    judged.refuse_but(|finding| {
-        let id = finding.resource.as_deref().unwrap_or_default();
-        let group = id.split('/').next().unwrap_or_default();
-        // A server that is newer than our model knows fields that the model doesn't.
-        let schema = matches!(
-            finding.rule,
-            Rule::UnknownField | Rule::MissingField | Rule::WrongType | Rule::InvalidValue
-        );
-        match finding.rule {
-            Rule::UnknownKind => {
-                let resource = judged.set.position(id).and_then(|at| judged.set.get(at));
-                resource.is_some_and(|resource| {
-                    let kind = (resource.api_version.as_str(), resource.kind.as_str());
-                    is_served(resource) || ready::is_brought(&judged.set, kind)
-                })
-            }
-            _ => schema && (site.is_newer() || (group.contains('.') && !is_built_in_group(group))),
-        }
-    })?;
     let mut brought = HashMap::new();
     let missing = judged.set.iter().filter(|resource| !is_served(resource));
     let missing = missing.filter(|resource| {
@@ -572,13 +730,27 @@ fn judge(site: &Site, manifests: read::Manifests, schemas: Schemas) -> Result<Wa
         version,
         findings: judged.findings,
         notes: judged.notes,
-        overlays: Vec::new(),
         provenance: judged.provenance,
+        ..Wanted::default()
     })
 }
 
 /// Refuses the whole run, before the first write, where the plan says that something may not be done.
-async fn refuse(site: &Site, plan: &Plan) -> Result<()> {
+/// What belongs to a row concerns that row alone, and fails there.
+async fn refuse(site: &Site, set: &ResourceSet, plan: &Plan) -> Result<()> {
+    let refused = refusals(site, plan).await.into_iter();
+    let refused = refused.filter(|(step, _)| {
+        let resource = step.index.and_then(|index| set.get(index));
+        resource.is_none_or(|resource| resource.part.is_none())
+    });
+    match Error::all(refused.map(|(_, error)| error).collect::<Vec<_>>()) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// What a plan says may not be done, and why.
+async fn refusals<'p>(site: &Site, plan: &'p Plan) -> Vec<(&'p Step, Error)> {
     let mut owners = HashMap::new();
     for (_, refusal) in plan.refusals() {
         if let Refusal::OwnedBySet { set } = refusal
@@ -587,7 +759,7 @@ async fn refuse(site: &Site, plan: &Plan) -> Result<()> {
             owners.insert(set, site.owner(set).await);
         }
     }
-    let errors = plan.refusals().map(|(step, refusal)| {
+    let refusals = plan.refusals().map(|(step, refusal)| {
         let code = match refusal {
             Refusal::OwnedBySet { .. } => Code::OwnedBySet,
             Refusal::Exists { .. } => Code::NotOurs,
@@ -596,7 +768,7 @@ async fn refuse(site: &Site, plan: &Plan) -> Result<()> {
         };
         let error = Error::new(code, format!("cannot write {}: {}", step.id, step.reason))
             .at(site.place(Some(step.id.as_str())));
-        match refusal {
+        let error = match refusal {
             Refusal::OwnedBySet { set } => match owners.get(set).and_then(Option::as_ref) {
                 Some(owner) => error.because(format!("it belongs to {owner}")),
                 None => error,
@@ -609,12 +781,10 @@ async fn refuse(site: &Site, plan: &Plan) -> Result<()> {
                 ))
             }),
             _ => error,
-        }
+        };
+        (step, error)
     });
-    match Error::all(errors.collect::<Vec<_>>()) {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    refusals.collect()
 }
 
 /// What tells two plans apart: what is done to what, by whom, and why.
@@ -684,6 +854,10 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
                 .map(|resource| set_by(&wanted.provenance, resource))
                 .unwrap_or_default(),
             not_checked_by_server: step.not_checked_by_server,
+            part: match resource {
+                Some(resource) => resource.part.clone(),
+                None => member.and_then(|member| member.part.clone()),
+            },
         }
     });
     let mut warnings = wanted.findings.clone();
@@ -697,6 +871,15 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
         resources: resources.collect(),
         warnings,
         notes: wanted.notes.clone(),
+        rows: wanted.rows.as_ref().map(|rows| rows.counts),
+        problems: match &wanted.rows {
+            Some(rows) => rows.problems.clone(),
+            None => Vec::new(),
+        },
+        failures: match &wanted.rows {
+            Some(rows) => rows.failures(),
+            None => Vec::new(),
+        },
         ..DeployResult::default()
     }
 }

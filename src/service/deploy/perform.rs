@@ -1,8 +1,12 @@
 //! Performs a plan: level after level, as much side by side as the cluster allows, each write under
 //! the precondition that the plan was made with. What fails keeps back only what waits for it, and
 //! every removal; everything is said in the result.
+//!
+//! In a set that is made of rows each row is a lane of its own: neither the levels of another one nor
+//! what goes wrong there keep it from going on.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -10,15 +14,19 @@ use std::{
 
 use futures::{
     FutureExt, StreamExt,
+    future::{BoxFuture, join_all},
     stream::{self, BoxStream},
 };
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::{Instant, sleep_until},
+};
 use weft_domain::{
     inventory::{Confirmed, Member},
-    plan::{Action, Plan, Step, Until, Wait, not_ours, outlives},
+    plan::{Action, Plan, Step, Until, Wait, Why, not_ours, outlives},
     readiness::{Readiness, readiness},
-    resource::{Cleanup, ResourceId, ResourceSet},
+    resource::{Cleanup, DependencyFailure, Part, Resource, ResourceId, ResourceSet},
 };
 
 use super::{
@@ -28,6 +36,7 @@ use super::{
     handover::{migrate, release},
     lease::{Lease, PATIENCE},
     ready::{DEFINITION, Known, judge},
+    refusals,
     site::{Site, is_missing},
     write::{is_stale, taken, write},
 };
@@ -80,6 +89,25 @@ enum Done {
     Failed(Error),
 }
 
+impl Done {
+    /// How what waits for it is told that it is not as it should be.
+    fn broken(&self) -> Option<&'static str> {
+        match self {
+            Self::Live(..) => None,
+            Self::Left(..) => Some("was not waited for"),
+            Self::NotReached(_) => Some("was not reached"),
+            Self::Failed(error) => Some(match error.code() {
+                Code::NotReady => "was not ready in time",
+                Code::NotGone => "was not gone in time",
+                _ => "has failed",
+            }),
+        }
+    }
+}
+
+/// Where lanes say what became of their steps.
+type Said<'s> = mpsc::UnboundedSender<(&'s Step, Done)>;
+
 /// What the steps of a run share.
 struct Work<'a> {
     site: &'a Site,
@@ -90,6 +118,14 @@ struct Work<'a> {
     stopped: OnceLock<String>,
     /// What went wrong beside single steps.
     trouble: Mutex<Vec<Error>>,
+    /// What may not be written, and why.
+    refused: Mutex<HashMap<ResourceId, Error>>,
+    /// What is not as it should be, and how that came.
+    broken: Mutex<HashMap<ResourceId, &'static str>>,
+    /// Tells that something is not as it should be.
+    breaks: Notify,
+    /// How many writes are prepared at a time; the cluster bounds the requests themselves.
+    writing: Semaphore,
 }
 
 /// Performs a plan. What went wrong is in the result.
@@ -111,6 +147,8 @@ pub(super) async fn perform(
     }
     site.keep(grown).await?;
     run.handle.step(format!("writing to {}", site.shown()));
+    let refused = refusals(site, plan).await.into_iter();
+    let refused = refused.map(|(step, error)| (step.id.clone(), error));
     let work = Work {
         site,
         set,
@@ -118,6 +156,10 @@ pub(super) async fn perform(
         run,
         stopped: OnceLock::new(),
         trouble: Mutex::default(),
+        refused: Mutex::new(refused.collect()),
+        broken: Mutex::default(),
+        breaks: Notify::new(),
+        writing: Semaphore::new(AT_ONCE),
     };
     let at: HashMap<String, usize> = result
         .resources
@@ -130,12 +172,15 @@ pub(super) async fn perform(
         ..Performed::default()
     };
     performed.confirmed.gone.clone_from(&plan.gone);
-    let mut broken: Broken<'_> = HashMap::new();
     let (total, mut finished) = (plan.steps.len() as u64, 0);
-    for (_, steps) in plan.levels() {
-        let is_blocked = !broken.is_empty();
-        let mut done = work.level(steps, &broken, is_blocked);
-        while let Some((step, done)) = done.next().await {
+    let (said, mut done) = mpsc::unbounded_channel();
+    let lanes = work.lanes().into_iter();
+    let lanes: Vec<BoxFuture<'_, ()>> = lanes
+        .map(|lane| work.lane(lane, said.clone()).boxed())
+        .collect();
+    drop(said);
+    let noted = async {
+        while let Some((step, done)) = done.recv().await {
             finished += 1;
             run.handle.progress(finished, total);
             let Some(resource) = at
@@ -158,29 +203,28 @@ pub(super) async fn perform(
                 Done::Left(live, why) => {
                     resource.reason = why;
                     confirm(step, live.as_ref(), &mut performed.confirmed);
-                    broken.insert(&step.id, "was not waited for");
                 }
                 Done::NotReached(why) => {
                     resource.action = Action::Skipped;
                     resource.reason = format!("not reached: {why}");
-                    broken.insert(&step.id, "was not reached");
                 }
                 Done::Failed(error) => {
                     resource.action = Action::Failed;
                     resource.reason = describe(&error);
-                    broken.insert(&step.id, how_it_failed(error.code()));
                     if error.code() == Code::ClusterUnreachable && !work.site.answers().await {
                         work.stop(&describe(&error));
                     }
-                    let error = error.in_context(site.context(), &step.id);
+                    let error = error.in_context(work.site.context(), &step.id);
                     result.failures.push(error.into());
                 }
             }
         }
-    }
+    };
+    tokio::join!(join_all(lanes), noted);
+    let broken = std::mem::take(&mut *lock(&work.broken));
     performed.is_whole = broken.is_empty();
     performed.is_cut_off = work.stopped.get().is_some();
-    let trouble = std::mem::take(&mut *work.trouble());
+    let trouble = std::mem::take(&mut *lock(&work.trouble));
     result.failures.extend(trouble.into_iter().map(Into::into));
     if !broken.is_empty() && run.handle.check().is_err() {
         let left = plan.steps.iter();
@@ -193,15 +237,8 @@ pub(super) async fn perform(
     Ok(performed)
 }
 
-/// What is not as it should be, and how that came.
-type Broken<'a> = HashMap<&'a ResourceId, &'static str>;
-
-fn how_it_failed(code: Code) -> &'static str {
-    match code {
-        Code::NotReady => "was not ready in time",
-        Code::NotGone => "was not gone in time",
-        _ => "has failed",
-    }
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error with everything that caused it, in one line.
@@ -235,38 +272,94 @@ fn confirm(step: &Step, live: Option<&Value>, confirmed: &mut Confirmed) {
 }
 
 impl<'a> Work<'a> {
-    fn trouble(&self) -> MutexGuard<'_, Vec<Error>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Lets nothing further begin.
     fn stop(&self, why: &str) {
         self.stopped.get_or_init(|| why.to_owned());
     }
 
+    fn resource(&self, step: &Step) -> Option<&'a Resource> {
+        self.set.get(step.index?)
+    }
+
+    /// The place of a step in a set that is made of rows.
+    fn part(&self, step: &Step) -> Option<&Part> {
+        match self.resource(step) {
+            Some(resource) => resource.part.as_ref(),
+            None => self.site.parent.as_ref()?.get(&step.id)?.part.as_ref(),
+        }
+    }
+
+    /// The steps of each row, and those of none, in the order of the plan.
+    fn lanes(&self) -> Vec<Vec<&'a Step>> {
+        let mut lanes: Vec<Vec<&Step>> = Vec::new();
+        let mut known: HashMap<Option<(&str, &str)>, usize> = HashMap::new();
+        for step in &self.plan.steps {
+            let part = self.part(step);
+            let key = part.map(|part| (part.form.as_str(), part.row.as_str()));
+            let lane = *known.entry(key).or_insert_with(|| {
+                lanes.push(Vec::new());
+                lanes.len() - 1
+            });
+            lanes[lane].push(step);
+        }
+        lanes
+    }
+
+    /// Performs the steps of a lane, level after level.
+    async fn lane<'s>(&'s self, lane: Vec<&'s Step>, said: Said<'s>) {
+        let mut is_blocked = false;
+        for steps in lane.chunk_by(|a, b| a.level == b.level) {
+            let mut done = self.level(steps, is_blocked);
+            while let Some((step, done)) = done.next().await {
+                if let Some(how) = done.broken() {
+                    is_blocked = true;
+                    lock(&self.broken).insert(step.id.clone(), how);
+                    self.breaks.notify_waiters();
+                }
+                // Whoever listens stays until the last lane has ended.
+                _ = said.send((step, done));
+            }
+        }
+    }
+
+    /// Whether a step is performed although that which it waits for has failed.
+    fn proceeds(&self, step: &Step, wait: &Wait) -> bool {
+        let resource = self.resource(step);
+        wait.why == Why::DependsOn
+            && resource.is_some_and(|resource| {
+                resource.policies.on_dependency_failure == DependencyFailure::Proceed
+            })
+    }
+
     /// The steps of a level, those side by side that wait for the same.
     fn level<'s>(
         &'s self,
-        steps: &'s [Step],
-        broken: &Broken<'_>,
+        steps: &[&'s Step],
         is_blocked: bool,
     ) -> impl futures::Stream<Item = (&'s Step, Done)> + use<'a, 's> {
-        let mut groups: BTreeMap<&[Wait], Vec<&Step>> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<&Wait>, Vec<&Step>> = BTreeMap::new();
         let mut ready = Vec::new();
-        for step in steps {
-            let missing = step.waits.iter().find_map(|wait| {
-                let how = broken.get(&wait.on)?;
-                Some(format!("{} {how}", wait.on))
-            });
+        for &step in steps {
+            let broken = lock(&self.broken);
+            let (mut missing, mut waits) = (None, Vec::new());
+            for wait in &step.waits {
+                match broken.get(&wait.on) {
+                    Some(_) if self.proceeds(step, wait) => {}
+                    Some(how) => missing = Some(format!("{} {how}", wait.on)),
+                    None => waits.push(wait),
+                }
+            }
             if !writes(step) && !self.runs(step) {
                 ready.push((step, Done::Live(None, Vec::new())));
+            } else if let Some(error) = lock(&self.refused).remove(&step.id) {
+                ready.push((step, Done::Failed(error)));
             } else if let Some(why) = missing {
                 ready.push((step, Done::NotReached(why)));
             } else if is_blocked && step.index.is_none() {
                 let why = "something before it failed, and then nothing is removed";
                 ready.push((step, Done::NotReached(why.to_owned())));
             } else {
-                groups.entry(&step.waits).or_default().push(step);
+                groups.entry(waits).or_default().push(step);
             }
         }
         let groups = groups
@@ -278,53 +371,82 @@ impl<'a> Work<'a> {
     /// Steps that wait for the same.
     fn group<'s>(
         &'s self,
-        waits: &'s [Wait],
+        waits: Vec<&'s Wait>,
         steps: Vec<&'s Step>,
     ) -> BoxStream<'s, (&'s Step, Done)> {
         let first = async move {
-            let reached = self.reach(waits, &steps).await;
-            (steps, reached)
-        };
-        let group = stream::once(first).flat_map(move |(steps, reached)| match reached {
-            Ok(()) => stream::iter(steps)
-                .map(move |step| async move { (step, self.step(step).await) }.boxed())
-                .buffer_unordered(AT_ONCE)
-                .boxed(),
-            Err(why) => {
-                let skipped = steps.into_iter();
-                let skipped = skipped.map(move |step| (step, Done::NotReached(why.clone())));
-                stream::iter(skipped).boxed()
+            let mut unmet = Vec::new();
+            for wait in waits {
+                if let Err(why) = self.met(wait).await {
+                    let may_go_on = steps.iter().any(|step| self.proceeds(step, wait));
+                    unmet.push((wait, why));
+                    if !may_go_on {
+                        break;
+                    }
+                }
             }
+            let unknown = self.learned(&steps).await.err();
+            steps.into_iter().map(move |step| {
+                let unmet = unmet.iter().find(|(wait, _)| !self.proceeds(step, wait));
+                let why = unmet.map(|(_, why)| why).or(unknown.as_ref());
+                (step, why.cloned())
+            })
+        };
+        let group = stream::once(first).flat_map(move |steps| {
+            let done = steps.map(move |(step, why)| {
+                async move {
+                    match why {
+                        Some(why) => (step, Done::NotReached(why)),
+                        None => (step, self.step(step).await),
+                    }
+                }
+                .boxed()
+            });
+            stream::iter(done).buffer_unordered(AT_ONCE).boxed()
         });
         group.boxed()
     }
 
-    /// Waits for what steps wait for, and learns the kinds that have come with it.
-    async fn reach(&self, waits: &[Wait], steps: &[&Step]) -> Result<(), String> {
-        for wait in waits {
-            self.may_begin().await?;
-            let until = self.until(wait).await;
-            if let Err(error) = until {
-                let why = describe(&error);
-                let mut trouble = self.trouble();
-                if error.code() != Code::Interrupted
-                    && !trouble.iter().any(|known| describe(known) == why)
-                {
-                    trouble.push(error.in_context(self.site.context(), &wait.on));
-                }
-                return Err(why);
+    /// Waits for what a step waits for; why it is not so.
+    async fn met(&self, wait: &Wait) -> Result<(), String> {
+        self.may_begin().await?;
+        let until = tokio::select! {
+            until = self.until(wait) => until,
+            how = self.breaking(&wait.on) => return Err(format!("{} {how}", wait.on)),
+        };
+        until.map_err(|error| {
+            let why = describe(&error);
+            let mut trouble = lock(&self.trouble);
+            if error.code() != Code::Interrupted
+                && !trouble.iter().any(|known| describe(known) == why)
+            {
+                trouble.push(error.in_context(self.site.context(), &wait.on));
             }
+            why
+        })
+    }
+
+    /// Waits until something is not as it should be.
+    async fn breaking(&self, id: &ResourceId) -> &'static str {
+        loop {
+            let breaks = self.breaks.notified();
+            if let Some(how) = lock(&self.broken).get(id) {
+                return how;
+            }
+            breaks.await;
         }
-        let resources = steps.iter().filter_map(|step| self.set.get(step.index?));
-        for resource in resources {
+    }
+
+    /// Learns the kinds of steps that have come with what they waited for.
+    async fn learned(&self, steps: &[&Step]) -> Result<(), String> {
+        for resource in steps.iter().filter_map(|step| self.resource(step)) {
             let (api_version, kind) = (&resource.api_version, &resource.kind);
             if self.site.exactly(api_version, kind).is_none() {
                 let deadline = self.run.deadline;
                 let refreshed = self.site.refresh(api_version, kind, deadline).await;
                 if let Err(error) = refreshed {
                     let why = describe(&error);
-                    self.trouble()
-                        .push(error.in_context(self.site.context(), &resource.id));
+                    lock(&self.trouble).push(error.in_context(self.site.context(), &resource.id));
                     return Err(why);
                 }
             }
@@ -350,7 +472,7 @@ impl<'a> Work<'a> {
         held.map_err(|error| {
             let why = error.to_string();
             if self.stopped.set(why.clone()).is_ok() {
-                self.trouble().push(error);
+                lock(&self.trouble).push(error);
             }
             why
         })
@@ -358,7 +480,7 @@ impl<'a> Work<'a> {
 
     /// Whether a step is a job of a phase, which has to succeed.
     fn runs(&self, step: &Step) -> bool {
-        let resource = step.index.and_then(|index| self.set.get(index));
+        let resource = self.resource(step);
         step.action != Action::Skipped
             && resource.is_some_and(|resource| resource.policies.phase.is_some())
     }
@@ -379,7 +501,7 @@ impl<'a> Work<'a> {
     /// Performs one step.
     async fn one(&self, step: &Step) -> Result<Done> {
         let site = self.site;
-        let Some(resource) = step.index.and_then(|index| self.set.get(index)) else {
+        let Some(resource) = self.resource(step) else {
             let member = site.parent.as_ref().and_then(|parent| parent.get(&step.id));
             let member = member.ok_or_else(|| Error::internal("a leftover that is no member"))?;
             if let Some(kind) = site.kind(&member.api_version(), &member.kind) {
@@ -403,10 +525,18 @@ impl<'a> Work<'a> {
             if let (Action::Replaced, Some(member)) = (step.action, &step.member) {
                 self.remove(&kind, member, step).await?;
             }
+            let mut step = Cow::Borrowed(step);
             if step.action == Action::Adopted && (step.retained || !step.migrate.is_empty()) {
-                migrate(site, &kind, resource, step).await?;
+                let version = migrate(site, &kind, resource, &step).await?;
+                if let (Some(_), Some(bound)) = (&version, &mut step.to_mut().precondition) {
+                    bound.resource_version = version;
+                }
             }
-            let reply = write(site, &kind, resource, step).await?;
+            let reply = {
+                // What is sent is made only now, and so few at a time.
+                let _permit = self.writing.acquire().await;
+                write(site, &kind, resource, &step).await?
+            };
             let is_new = matches!(step.action, Action::Created | Action::Replaced);
             if is_new && !reply.created {
                 taken(site, &kind, resource, &reply).await?;
@@ -499,7 +629,7 @@ impl<'a> Work<'a> {
                 continue;
             };
             let state = readiness(&live, &self.run.known.of(&live));
-            if until != Until::Gone && state.is_ready() {
+            if until == Until::There || until != Until::Gone && state.is_ready() {
                 return Ok(Some(live));
             }
             state.reason().unwrap_or("it exists").clone_into(&mut last);

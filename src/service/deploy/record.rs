@@ -59,9 +59,13 @@ pub(super) async fn begin(
         options: RevisionOptions {
             namespace: Some(site.namespace().to_owned()),
             overlays: wanted.overlays.clone(),
+            of_rows: wanted.rows.as_ref().map(|_| wanted.set.len()),
         },
         outcome: Outcome::Deployed,
-        objects: wanted.set.iter().map(|resource| &resource.object).collect(),
+        objects: match wanted.rows {
+            Some(_) => Vec::new(),
+            None => wanted.set.iter().map(|resource| &resource.object).collect(),
+        },
     };
     let key = Key::of(site).await?;
     let failed = |error: &dyn std::error::Error| {
@@ -220,6 +224,13 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         .at(site.place(None))
         .hint(format!("there are {}", numbers.join(", "))));
     };
+    let summary = entry.summary.as_ref();
+    if summary.is_some_and(|summary| summary.options.of_rows.is_some()) {
+        let message = format!("revision {number} was made of rows, and only the database has them");
+        return Err(Error::new(Code::Usage, message)
+            .at(site.place(None))
+            .hint("mend the rows or the forms, and apply again: weftctl tenant apply"));
+    }
     let (kind, namespace) = (site.own("v1", "Secret")?, site.parent_namespace.as_str());
     let mut secrets = Vec::new();
     for name in &entry.secrets {
@@ -243,6 +254,7 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         file: format!("revision {number}").into(),
         line: None,
         inside: weft_domain::path::Path::root(),
+        part: None,
     };
     let objects = revision
         .objects
@@ -264,6 +276,7 @@ pub(super) async fn wanted(site: &Site, number: u64) -> Result<Wanted> {
         notes: Vec::new(),
         overlays: revision.options.overlays,
         provenance: Provenance::default(),
+        rows: None,
     })
 }
 

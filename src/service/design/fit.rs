@@ -109,6 +109,7 @@ impl Sections {
             file: written.file.clone(),
             line: written.line,
             inside: Path::root(),
+            part: None,
         };
         let design = Document {
             value: &own,
@@ -254,6 +255,7 @@ impl Parsed {
                 file: Arc::clone(place),
                 line: Some(first_line(text)),
                 inside: Path::root(),
+                part: None,
             },
             positions: Positions::of(text),
         };

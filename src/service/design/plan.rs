@@ -124,6 +124,7 @@ fn planned(
             changes: Vec::new(),
             set_by: judged.set_by(resource),
             not_checked_by_server: false,
+            part: None,
         })
     });
     let resources: Vec<_> = resources.collect();

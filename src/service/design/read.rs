@@ -71,7 +71,27 @@ pub(in crate::service) struct Manifests {
     /// Where to look lines and columns up.
     pub(in crate::service) places: Places,
     /// What was left out.
-    pub(super) notes: Vec<String>,
+    pub(in crate::service) notes: Vec<String>,
+}
+
+impl Manifests {
+    /// Objects that were made of rows by forms; the forms are what can be pointed at.
+    pub(in crate::service) fn made(
+        name: String,
+        objects: Vec<(Value, Origin)>,
+        places: Places,
+        notes: Vec<String>,
+    ) -> Self {
+        Self {
+            name,
+            version: None,
+            objects,
+            provenance: Provenance::default(),
+            findings: Vec::new(),
+            places,
+            notes,
+        }
+    }
 }
 
 /// Reads a design with its secrets, as it is written.
@@ -310,6 +330,7 @@ fn origin_of(index: usize, file: &Arc<str>, line: Option<u32>) -> Origin {
             .join("components")
             .join(index)
             .join("configuration"),
+        part: None,
     }
 }
 
@@ -606,6 +627,7 @@ impl Texts {
                 file,
                 line: Some(line),
                 inside: Path::root(),
+                part: None,
             };
             return Ok(conversion
                 .manifests
@@ -633,7 +655,15 @@ impl Texts {
                     objects.extend(found.into_iter().map(|(inside, object)| {
                         let file = file.clone();
                         let line = Some(line);
-                        (object, Origin { file, line, inside })
+                        (
+                            object,
+                            Origin {
+                                file,
+                                line,
+                                inside,
+                                part: None,
+                            },
+                        )
                     }));
                 }
                 Err(error) => errors.push(Error::from(error).at(Place::file(

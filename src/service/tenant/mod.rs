@@ -4,6 +4,7 @@
 pub(crate) mod credentials;
 pub mod datasource;
 pub(crate) mod read;
+pub(in crate::service) mod rows;
 
 use std::{
     ops::ControlFlow,
@@ -19,16 +20,21 @@ use weft_domain::{
     },
 };
 
-use super::Services;
+use super::{Services, compute, operation};
 use crate::{
-    api::tenant::{
-        ColumnReport, ConnectionTest, ConnectionTestList, RowProblem, RowsReport, TestConnections,
+    api::{
+        operation::Started,
+        tenant::{
+            ColumnReport, ConnectionTest, ConnectionTestList, RenderRows, RenderedRows, RowProblem,
+            RowsReport, TestConnections,
+        },
     },
     error::{Error, Result},
 };
 use credentials::Vault;
 use datasource::{Column, Datasource, Probe, Problem, Row};
 use read::Located;
+use rows::Rows;
 
 /// Connects to the databases of hubs, and looks at their tables and rows.
 ///
@@ -62,6 +68,30 @@ pub async fn test_connections(
         }
     }
     Ok(list)
+}
+
+/// Starts to make the objects of rows; nothing is written anywhere.
+pub fn render(services: &Services, request: RenderRows) -> Started<RenderedRows> {
+    let subject = request.tenants.source.origin.clone();
+    let worker = services.clone();
+    operation::start(
+        services,
+        "tenant render",
+        subject,
+        move |handle| async move {
+            handle.leave_no_trace();
+            let RenderRows {
+                tenants,
+                rows: uids,
+                include_secrets,
+                target,
+            } = request;
+            let rows = Rows::read(&worker, tenants, &target, &handle).await?;
+            let rows = rows.only(&uids)?;
+            let namespace = target.namespace;
+            compute(move || rows.rendered(namespace.as_deref(), include_secrets)).await
+        },
+    )
 }
 
 /// An error of a hub's database, with the hub.

@@ -1,17 +1,26 @@
-//! Finds the hubs among the manifests of a source.
+//! Finds hubs and forms among the manifests of a source.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use weft_domain::{
     check::{Finding, Severity},
     source::Bundle,
-    tenant::hub::Hub,
+    tenant::{form::Form, hub::Hub},
 };
 
 use crate::{
-    api::design::{Fitting, Reference},
+    api::{
+        design::{Fitting, Reference},
+        tenant::Tenants,
+    },
     error::{Code, Error, Place, Result, from},
-    service::{Services, compute, design::read},
+    service::{
+        Services, compute,
+        design::read::{self, Places},
+    },
 };
 
 /// The hubs of a source, and what looks wrong about them.
@@ -38,6 +47,115 @@ impl Located {
             Some(parent) => base.join(parent),
             None => base.to_owned(),
         }
+    }
+}
+
+/// A hub with its forms.
+pub(in crate::service) struct Set {
+    /// The hub.
+    pub(in crate::service) hub: Located,
+    /// The forms that can be used.
+    pub(in crate::service) forms: Vec<Form>,
+    /// The names of those that can't, and why.
+    pub(in crate::service) broken: Vec<(String, Error)>,
+    /// Warnings.
+    pub(in crate::service) findings: Vec<Finding>,
+    /// Where lines and columns are looked up.
+    pub(in crate::service) places: Places,
+    /// What was left out.
+    pub(in crate::service) notes: Vec<String>,
+}
+
+/// Reads a hub and its forms.
+///
+/// # Errors
+/// When the source can't be read, or has not just one such hub, or one that is wrong. What is wrong with
+/// forms is in the answer.
+pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Result<Set> {
+    let mut hubs = hubs(services, tenants.source.clone()).await?;
+    let named = |located: &Located| {
+        tenants
+            .hub
+            .as_ref()
+            .is_none_or(|hub| located.hub.name == *hub)
+    };
+    let known: Vec<String> = hubs
+        .items
+        .iter()
+        .map(|l| format!("{:?}", l.hub.name))
+        .collect();
+    hubs.items.retain(named);
+    let several = hubs.items.len() > 1;
+    let Some(hub) = hubs.items.pop().filter(|_| !several) else {
+        let known = known.join(", ");
+        let error = match &tenants.hub {
+            Some(hub) if !several => {
+                Error::new(Code::TenantNotFound, format!("there is no hub {hub:?}"))
+            }
+            _ => Error::new(
+                Code::Usage,
+                "the source holds several hubs, each a set of its own",
+            ),
+        };
+        return Err(error
+            .at(Place::file(tenants.source.origin, None))
+            .hint(format!("name one of {known} with --hub")));
+    };
+    let read = read::read(
+        services,
+        Reference::Inline(tenants.source),
+        &Fitting::default(),
+    )
+    .await?;
+    compute(move || {
+        let manifests = read.into_manifests()?;
+        let mut set = Set {
+            hub,
+            forms: Vec::new(),
+            broken: Vec::new(),
+            findings: hubs.findings,
+            places: manifests.places,
+            notes: manifests.notes,
+        };
+        for (object, origin) in &manifests.objects {
+            if !Form::is_form(object) {
+                continue;
+            }
+            let (form, mut found) = Form::read(object, origin);
+            set.places.locate(&mut found);
+            let errors = found.extract_if(.., |finding| finding.severity == Severity::Error);
+            let errors: Vec<Error> = errors
+                .map(|finding| from::finding(&finding).coded(Code::BadForm))
+                .collect();
+            set.findings.extend(found);
+            match (form, Error::all(errors)) {
+                (Some(form), _) if form.hub == set.hub.hub.name => set.forms.push(form),
+                (None, Some(error)) => {
+                    let name = Form::name_of(object).unwrap_or_default();
+                    set.broken.push((name.to_owned(), error));
+                }
+                _ => {}
+            }
+        }
+        set.one_of_each()?;
+        Ok(set)
+    })
+    .await
+}
+
+impl Set {
+    /// Refuses two forms of one name.
+    fn one_of_each(&self) -> Result<()> {
+        let mut known = HashMap::new();
+        for form in &self.forms {
+            if let Some(first) = known.insert(form.name.as_str(), &form.origin) {
+                let message = format!("the form {:?} is defined twice, at {first}, too", form.name);
+                return Err(
+                    Error::new(Code::BadForm, message).at(Place::file(&*form.origin.file, None))
+                );
+            }
+        }
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ fn revision(number: u64) -> Revision {
         options: RevisionOptions {
             namespace: Some("shop".into()),
             overlays: vec!["prod".into(), "eu".into()],
+            of_rows: None,
         },
         outcome: Outcome::Deployed,
         objects: vec![

@@ -351,6 +351,7 @@ fn overlay_of(patch: &Value) -> Overlays {
         file: "o.yaml".into(),
         line: Some(1),
         inside: crate::path::Path::root(),
+        part: None,
     };
     let document = Document {
         value: patch,
@@ -365,6 +366,7 @@ fn base(object: &Value) -> Vec<(Value, Origin)> {
         file: "base.yaml".into(),
         line: Some(1),
         inside: crate::path::Path::root(),
+        part: None,
     };
     vec![(object.clone(), origin)]
 }

@@ -29,6 +29,7 @@ fn filled(values: &Values, text: &str) -> Result<Value, Vec<String>> {
         file: "base.yaml".into(),
         line: Some(7),
         inside: crate::path::Path::root(),
+        part: None,
     };
     let mut objects = vec![(object, origin)];
     let names: [&str; 0] = [];

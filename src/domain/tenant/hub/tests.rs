@@ -13,6 +13,7 @@ fn read(text: &str) -> (Option<Hub>, Vec<Finding>) {
         file: "hub.yaml".into(),
         line: Some(1),
         inside: Path::root(),
+        part: None,
     };
     Hub::read(&value, &origin)
 }

@@ -1,0 +1,183 @@
+//! `tenant plan`, `tenant apply` and `tenant prune`: what rows and forms make, in clusters.
+
+use std::path::PathBuf;
+
+use weft_domain::plan::Action;
+
+use super::TenantArgs;
+use crate::{
+    api::{
+        deploy::{DeployDesign, DeployOptions, Goal, Mode},
+        tenant::MaxDelete,
+    },
+    commands::{
+        Outcome,
+        design::{
+            cluster::{RunArgs, TargetArgs, shown, tell, with_failures},
+            deploy::saved,
+        },
+    },
+    context::Context,
+    error::Result,
+};
+
+/// What may be changed on the way.
+#[derive(clap::Args, Debug, Clone, Copy)]
+struct MayArgs {
+    /// Take over objects that exist without us
+    #[arg(long)]
+    adopt: bool,
+    /// Delete and create anew what can't be changed
+    #[arg(long)]
+    replace: bool,
+    /// Take fields over that other managers own
+    #[arg(long)]
+    force_conflicts: bool,
+}
+
+impl MayArgs {
+    fn options(self) -> DeployOptions {
+        DeployOptions {
+            adopt: self.adopt,
+            replace: self.replace,
+            force_conflicts: self.force_conflicts,
+            ..DeployOptions::default()
+        }
+    }
+}
+
+/// Show what would change, by row and object: exit 1 if anything would.
+///
+/// It reads the table, makes the objects of its active rows, and compares them with the cluster.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl tenant plan ./crm\n  weftctl tenant plan ./crm -o json > plan.json"
+)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    tenants: TenantArgs,
+    #[command(flatten)]
+    may: MayArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+impl Plan {
+    /// Looks at the rows and the clusters.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let target = self.target.target(cx, self.tenants.namespace(cx))?;
+        let goal = Goal::Rows {
+            tenants: self.tenants.load(cx).await?,
+            max_delete: None,
+            only_prune: false,
+        };
+        let mut request = DeployDesign::new(goal, target, self.may.options());
+        request.mode = Mode::Plan;
+        let plan = cx.run(&request).await?;
+        tell(cx, &plan);
+        let is_same = |action| matches!(action, Action::Unchanged | Action::Skipped);
+        let same = plan
+            .resources
+            .iter()
+            .all(|resource| is_same(resource.action));
+        Ok(with_failures(plan).answering(same))
+    }
+}
+
+/// Make the cluster hold the objects of all active rows, and no others.
+///
+/// Rows that are gone or switched off lose their objects, at most a tenth of them in one run unless
+/// --max-delete says otherwise. A row that can't be used keeps what it has, and the others go on. It waits
+/// until every object is ready, has failed, or its time is over.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl tenant apply ./crm --yes\n  weftctl tenant apply ./crm --dry-run=server\n  weftctl tenant apply ./crm --max-delete 25%"
+)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    tenants: TenantArgs,
+    /// Only say what would be done: plan from what is seen in the cluster, or ask the API server, too
+    #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
+    dry_run: Option<String>,
+    /// Do exactly what a plan of tenant plan -o json says, or nothing
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["adopt", "replace", "force_conflicts", "dry_run"])]
+    plan: Option<PathBuf>,
+    /// End when everything is written
+    #[arg(long)]
+    no_wait: bool,
+    /// How many rows may lose their objects: a count, or a share as 25%; 10% unless given, and none when no
+    /// row is active
+    #[arg(long, value_name = "ROWS")]
+    max_delete: Option<MaxDelete>,
+    #[command(flatten)]
+    may: MayArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+impl Apply {
+    /// Has it done.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let target = self.target.target(cx, self.tenants.namespace(cx))?;
+        let goal = Goal::Rows {
+            tenants: self.tenants.load(cx).await?,
+            max_delete: self.max_delete,
+            only_prune: false,
+        };
+        let options = DeployOptions {
+            wait: !self.no_wait,
+            ..self.run.options(self.may.options())
+        };
+        let mut request = DeployDesign::new(goal, target, options);
+        if let Some(file) = &self.plan {
+            saved(file)?.apply(&mut request)?;
+            return self.run.perform(cx, request, false).await;
+        }
+        match self.dry_run.as_deref() {
+            None => self.run.perform(cx, request, true).await,
+            Some("server") => shown(cx, request, Mode::DryRun).await,
+            Some(_) => shown(cx, request, Mode::Plan).await,
+        }
+    }
+}
+
+/// Remove what has lost its row, or its entry in a form; write nothing else.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  weftctl tenant prune ./crm\n  weftctl tenant prune ./crm --max-delete 25% --yes"
+)]
+pub(super) struct Prune {
+    #[command(flatten)]
+    tenants: TenantArgs,
+    /// Only say what would go: plan from what is seen in the cluster, or ask the API server, too
+    #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
+    dry_run: Option<String>,
+    /// How many rows may lose their objects: a count, or a share as 25%; 10% unless given, and none when no
+    /// row is active
+    #[arg(long, value_name = "ROWS")]
+    max_delete: Option<MaxDelete>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+impl Prune {
+    /// Has it done.
+    pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let target = self.target.target(cx, self.tenants.namespace(cx))?;
+        let goal = Goal::Rows {
+            tenants: self.tenants.load(cx).await?,
+            max_delete: self.max_delete,
+            only_prune: true,
+        };
+        let request = DeployDesign::new(goal, target, self.run.options(DeployOptions::default()));
+        match self.dry_run.as_deref() {
+            None => self.run.perform(cx, request, true).await,
+            Some("server") => shown(cx, request, Mode::DryRun).await,
+            Some(_) => shown(cx, request, Mode::Plan).await,
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! A form: which objects one row yields.
+//!
+//! It is read from one manifest, a `LynqForm` or, under its old name, a `TenantTemplate`. Its sixteen lists
+//! are for the eye only: what an entry makes, its `apiVersion` and `kind` say. Every text of an entry may be
+//! a template; all of them are parsed here, once for all rows. The policies of an entry become the
+//! annotations that steer our own objects (`weftctl help annotations`), with two differences from the
+//! operator: `conflictPolicy: Force` also takes over an object that exists without us, which would be taken
+//! silently there, and a claim whose entry gives no `deletionPolicy` is retained as all claims are.
+
+use std::collections::{HashMap, HashSet, hash_map};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, Found};
+use crate::check::{Finding, Rule, Severity};
+use crate::ownership::IgnorePath;
+use crate::path::Path;
+use crate::resource::{
+    ADOPT, CONFLICT_POLICY, CREATION_POLICY, DEADLINE, DELETION_POLICY, IGNORE_FIELDS,
+    ON_DEPENDENCY_FAILURE, Origin, PATCH_STRATEGY, WAIT,
+};
+use crate::template::Template;
+
+/// Group and version, kind, and the field that names the hub.
+const KINDS: [(&str, &str, &str); 2] = [
+    ("operator.lynq.sh/v1", "LynqForm", "hubId"),
+    (
+        "operator.kubernetes-tenants.org/v1",
+        "TenantTemplate",
+        "registryId",
+    ),
+];
+
+/// The lists of a form, in the order in which their entries are taken.
+pub const LISTS: [&str; 16] = [
+    "serviceAccounts",
+    "deployments",
+    "statefulSets",
+    "daemonSets",
+    "services",
+    "ingresses",
+    "configMaps",
+    "secrets",
+    "persistentVolumeClaims",
+    "jobs",
+    "cronJobs",
+    "podDisruptionBudgets",
+    "networkPolicies",
+    "horizontalPodAutoscalers",
+    "namespaces",
+    "manifests",
+];
+
+/// How long a rollout may stand still, unless its form says otherwise.
+const PROGRESS_DEADLINE: u64 = 600;
+
+/// Which objects one row yields.
+#[derive(Debug)]
+pub struct Form {
+    /// Its name.
+    pub name: String,
+    /// Its namespace; none where the manifest names none.
+    pub namespace: Option<String>,
+    /// The name of its hub.
+    pub hub: String,
+    /// How many rows change at a time.
+    pub rollout: Rollout,
+    /// What is made of a row, in the order in which it was read.
+    pub entries: Vec<Entry>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// How many rows change at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout {
+    /// So many; none means all.
+    pub max_skew: Option<usize>,
+    /// How long one may take to become ready before no further one begins.
+    pub progress_deadline: Duration,
+}
+
+/// One object of a form.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its id, which no other entry of the form has.
+    pub id: String,
+    /// Where it is in the form: `spec.deployments[0]`.
+    pub at: Path,
+    /// The object.
+    pub(super) object: Node,
+    /// Its name, where that isn't in the object.
+    pub(super) name: Option<Text>,
+    /// Its namespace, likewise.
+    pub(super) namespace: Option<Text>,
+    /// Labels that are added to those of the object.
+    pub(super) labels: Vec<(String, Text)>,
+    /// Annotations, likewise.
+    pub(super) annotations: Vec<(String, Text)>,
+    /// The policies, as annotations.
+    pub(super) policies: Vec<(&'static str, String)>,
+    /// The places of the entries that it depends on.
+    pub depends_on: Vec<usize>,
+    /// Whether it is made although one of those has failed.
+    pub proceeds: bool,
+}
+
+/// A value of an object whose texts are templates.
+#[derive(Debug)]
+pub(super) enum Node {
+    /// A value without actions.
+    Plain(Value),
+    /// A text with actions.
+    Text(Text),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping; its keys are no templates.
+    Mapping(Vec<(String, Node)>),
+}
+
+/// A text that may contain actions, and where it is in the form.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) template: Template,
+    pub(super) at: Path,
+    /// Whether it stays a text, whatever its actions yield.
+    pub(super) stays: bool,
+}
+
+impl Form {
+    /// Whether a manifest is a form, or means to be one.
+    pub fn is_form(object: &Value) -> bool {
+        let kind = object.get("kind").and_then(Value::as_str);
+        KINDS.iter().any(|(_, known, _)| kind == Some(known))
+    }
+
+    /// Returns the name that a manifest gives its form, for what goes wrong before there is one.
+    pub fn name_of(object: &Value) -> Option<&str> {
+        object.get("metadata")?.get("name")?.as_str()
+    }
+
+    /// Reads a form. There is none if one of the findings is an error.
+    pub fn read(object: &Value, origin: &Origin) -> (Option<Self>, Vec<Finding>) {
+        let mut found = Found::new(object, origin);
+        let form = read(object, origin, &mut found);
+        let findings = found.findings;
+        let is_sound = findings
+            .iter()
+            .all(|finding| finding.severity != Severity::Error);
+        (form.filter(|_| is_sound), findings)
+    }
+}
+
+fn read(object: &Value, origin: &Origin, found: &mut Found<'_>) -> Option<Form> {
+    let root = Path::root();
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let (expected, _, hub) = KINDS.iter().find(|(_, known, _)| *known == kind)?;
+    if version != *expected {
+        let message = format!("{kind} is read in {expected}, not in {version:?}");
+        found.add(Rule::InvalidValue, root.join("apiVersion"), message);
+    }
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    let of_metadata = |key: &str| metadata?.get(key)?.as_str().map(str::to_owned);
+    let name = of_metadata("name").filter(|name| !name.is_empty());
+    if name.is_none() {
+        found.missing(root.join("metadata"), "name");
+    }
+    let mut top = Fields::new(object.as_object()?, root);
+    for key in ["apiVersion", "kind", "metadata", "status"] {
+        top.get(key);
+    }
+    let spec = top.object("spec", found, true);
+    top.end(found);
+    let mut spec = spec?;
+    let hub = spec.required(hub, found);
+    let (rollout, entries) = body(spec, &LISTS, found);
+    Some(Form {
+        name: name?,
+        namespace: of_metadata("namespace"),
+        hub: hub?,
+        rollout,
+        entries,
+        origin: origin.clone(),
+    })
+}
+
+/// Reads what a form says beside its hub: its rollout, and the entries of its lists.
+fn body(mut spec: Fields<'_>, lists: &[&str], found: &mut Found<'_>) -> (Rollout, Vec<Entry>) {
+    let rollout = rollout(&mut spec, found);
+    let (mut entries, mut wanted) = (Vec::new(), Vec::new());
+    for list in lists {
+        for fields in spec.objects(list, found) {
+            if let Some((entry, depends_on)) = entry(fields, found) {
+                entries.push(entry);
+                wanted.push(depends_on);
+            }
+        }
+    }
+    spec.end(found);
+    link(&mut entries, &wanted, found);
+    (rollout, entries)
+}
+
+fn rollout(spec: &mut Fields<'_>, found: &mut Found<'_>) -> Rollout {
+    let fields = spec.object("rollout", found, false);
+    let (mut skew, mut deadline) = (None, None);
+    if let Some(mut fields) = fields {
+        skew = fields.number("maxSkew", 0..=1_000_000, found);
+        deadline = fields.number("progressDeadlineSeconds", 60..=3600, found);
+        if skew.is_some_and(|skew| skew > 0) {
+            let message = "rows do not wait for each other yet: all of them change at once";
+            found.add(
+                Rule::NotHeeded,
+                fields.path.join("maxSkew"),
+                message.to_owned(),
+            );
+        }
+        fields.end(found);
+    }
+    let skew = skew.filter(|skew| *skew > 0);
+    Rollout {
+        max_skew: skew.and_then(|skew| usize::try_from(skew).ok()),
+        progress_deadline: Duration::from_secs(deadline.unwrap_or(PROGRESS_DEADLINE)),
+    }
+}
+
+/// Reads an entry, and the ids that it depends on with their places.
+fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(String, Path)>)> {
+    let at = fields.path.clone();
+    let id = fields.required("id", found);
+    let name = fields.text_or_empty("nameTemplate", found);
+    let namespace = fields.text_or_empty("targetNamespace", found);
+    let labels = texts(&mut fields, "labelsTemplate", found);
+    let annotations = texts(&mut fields, "annotationsTemplate", found);
+    let depends_on = fields.texts("dependIds", found);
+    let mut policies = Vec::new();
+    let mut choice = |field: &str, allowed: &[&str], found: &mut Found<'_>| {
+        let chosen = fields.text(field, found)?;
+        if !allowed.contains(&chosen.as_str()) {
+            found.not_one_of(fields.path.join(field), &chosen, allowed);
+            return None;
+        }
+        Some(chosen)
+    };
+    if choice("creationPolicy", &["WhenNeeded", "Once"], found).as_deref() == Some("Once") {
+        policies.push((CREATION_POLICY, "Once".to_owned()));
+    }
+    if let Some(chosen) = choice("deletionPolicy", &["Delete", "Retain"], found) {
+        policies.push((DELETION_POLICY, chosen));
+    }
+    if choice("conflictPolicy", &["Stuck", "Force"], found).as_deref() == Some("Force") {
+        policies.push((CONFLICT_POLICY, "Force".to_owned()));
+        policies.push((ADOPT, "true".to_owned()));
+    }
+    if let Some(chosen) = choice("patchStrategy", &["apply", "merge", "replace"], found)
+        && chosen != "apply"
+    {
+        policies.push((PATCH_STRATEGY, chosen));
+    }
+    let proceeds = fields.flag("skipOnDependencyFailure", found) == Some(false);
+    if proceeds {
+        policies.push((ON_DEPENDENCY_FAILURE, "Proceed".to_owned()));
+    }
+    if fields.flag("waitForReady", found) == Some(false) {
+        policies.push((WAIT, "false".to_owned()));
+    }
+    if let Some(seconds) = fields.number("timeoutSeconds", 1..=3600, found) {
+        policies.push((DEADLINE, format!("{seconds}s")));
+    }
+    let ignored = fields.texts("ignoreFields", found);
+    for (path, place) in &ignored {
+        if let Err(problem) = IgnorePath::parse(path) {
+            found.add(Rule::InvalidValue, place.clone(), problem.to_string());
+        }
+    }
+    if !ignored.is_empty() {
+        let paths: Vec<&str> = ignored.iter().map(|(path, _)| path.as_str()).collect();
+        policies.push((IGNORE_FIELDS, paths.join(",")));
+    }
+    let object = fields.object("spec", found, true);
+    fields.end(found);
+    let object = object?;
+    for field in ["apiVersion", "kind"] {
+        if !object.map.contains_key(field) {
+            found.missing(object.path.clone(), field);
+        }
+    }
+    let kind = object.map.get("kind").and_then(Value::as_str);
+    let holds_texts = matches!(kind, Some("ConfigMap" | "Secret"));
+    let root = object.path.segments().len();
+    let mut reader = Reader {
+        holds_texts,
+        root,
+        found,
+    };
+    let node = reader.mapping(object.map, &object.path, false);
+    let mut text = |text: Option<String>, field: &str| {
+        let text = text?;
+        reader.text(&text, at.join(field), true)
+    };
+    let (name, namespace) = (
+        text(name, "nameTemplate"),
+        text(namespace, "targetNamespace"),
+    );
+    let mut pairs = |pairs: Vec<(String, String)>, field: &str| {
+        let at = at.join(field);
+        let pairs = pairs.into_iter().filter_map(|(key, text)| {
+            let text = reader.text(&text, at.join(key.as_str()), true)?;
+            Some((key, text))
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    let labels = pairs(labels, "labelsTemplate");
+    let annotations = pairs(annotations, "annotationsTemplate");
+    let entry = Entry {
+        id: id?,
+        at,
+        object: node,
+        name,
+        namespace,
+        labels,
+        annotations,
+        policies,
+        depends_on: Vec::new(),
+        proceeds,
+    };
+    Some((entry, depends_on))
+}
+
+/// Reads a mapping of texts.
+fn texts(fields: &mut Fields<'_>, key: &str, found: &mut Found<'_>) -> Vec<(String, String)> {
+    let Some(mut fields) = fields.object(key, found, false) else {
+        return Vec::new();
+    };
+    let keys: Vec<&String> = fields.map.keys().collect();
+    let texts = keys.into_iter().filter_map(|key| {
+        let text = fields.text_or_empty(key, found)?;
+        Some((key.clone(), text))
+    });
+    texts.collect()
+}
+
+/// Resolves what entries depend on.
+fn link(entries: &mut [Entry], wanted: &[Vec<(String, Path)>], found: &mut Found<'_>) {
+    let mut places = HashMap::new();
+    for (place, entry) in entries.iter().enumerate() {
+        match places.entry(entry.id.clone()) {
+            hash_map::Entry::Vacant(slot) => _ = slot.insert(place),
+            hash_map::Entry::Occupied(first) => {
+                let first = entries.get(*first.get()).map(|first| first.at.to_string());
+                let message = format!(
+                    "the id {:?} is that of {}, too",
+                    entry.id,
+                    first.unwrap_or_default()
+                );
+                found.add(Rule::DuplicateIdentity, entry.at.join("id"), message);
+            }
+        }
+    }
+    for (place, wanted) in wanted.iter().enumerate() {
+        let mut resolved = Vec::new();
+        for (id, at) in wanted {
+            if let Some(on) = places.get(id) {
+                resolved.push(*on);
+                continue;
+            }
+            let known = places.keys().map(String::as_str);
+            let near = crate::near::nearest(id, known);
+            let hint = near.map(|near| format!("did you mean {near:?}?"));
+            let message = format!("depends on {id:?}, which the form does not have");
+            found.add_with(Rule::UnknownDependency, at.clone(), message, hint);
+        }
+        if let Some(entry) = entries.get_mut(place) {
+            entry.depends_on = resolved;
+        }
+    }
+    if let Some(circle) = circle(entries) {
+        let ids: Vec<&str> = circle
+            .iter()
+            .map(|place| entries[*place].id.as_str())
+            .collect();
+        let first = &entries[circle[0]];
+        let message = format!("depends on itself: {} → {}", ids.join(" → "), ids[0]);
+        found.add(Rule::DependencyCycle, first.at.join("dependIds"), message);
+    }
+}
+
+/// Returns entries that depend on each other in a circle, the first of them once.
+fn circle(entries: &[Entry]) -> Option<Vec<usize>> {
+    let mut done = HashSet::new();
+    for start in 0..entries.len() {
+        // The way from the start, with how many dependencies of each were followed.
+        let mut way: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((place, followed)) = way.last_mut() {
+            let place = *place;
+            let next = entries.get(place)?.depends_on.get(*followed);
+            *followed += 1;
+            let Some(next) = next else {
+                done.insert(place);
+                way.pop();
+                continue;
+            };
+            if let Some(at) = way.iter().position(|(before, _)| before == next) {
+                return Some(way[at..].iter().map(|(place, _)| *place).collect());
+            }
+            if !done.contains(next) {
+                way.push((*next, 0));
+            }
+        }
+    }
+    None
+}
+
+/// The keys below which values stay texts, whatever their actions yield.
+const TEXTS: [&str; 4] = ["labels", "annotations", "matchLabels", "nodeSelector"];
+
+/// Parses the templates of an object.
+struct Reader<'f, 'o> {
+    /// Whether it is a `ConfigMap` or a `Secret`, whose data are texts.
+    holds_texts: bool,
+    /// How many steps below the document the object is.
+    root: usize,
+    found: &'f mut Found<'o>,
+}
+
+impl Reader<'_, '_> {
+    fn mapping(&mut self, map: &Map<String, Value>, at: &Path, stays: bool) -> Node {
+        let is_root = at.segments().len() == self.root;
+        let nodes = map.iter().map(|(key, value)| {
+            let is_data = self.holds_texts
+                && is_root
+                && matches!(key.as_str(), "data" | "stringData" | "binaryData");
+            let is_name = is_root && matches!(key.as_str(), "apiVersion" | "kind");
+            let stays = stays || is_data || is_name || TEXTS.contains(&key.as_str());
+            (key.clone(), self.node(value, &at.join(key.as_str()), stays))
+        });
+        let nodes: Vec<(String, Node)> = nodes.collect();
+        let is_plain = nodes.iter().all(|(_, node)| matches!(node, Node::Plain(_)));
+        if is_plain && !is_root {
+            return Node::Plain(Value::Object(map.clone()));
+        }
+        Node::Mapping(nodes)
+    }
+
+    fn node(&mut self, value: &Value, at: &Path, stays: bool) -> Node {
+        match value {
+            Value::String(text) if text.contains("{{") => {
+                match self.text(text, at.clone(), stays) {
+                    Some(text) => Node::Text(text),
+                    None => Node::Plain(Value::Null),
+                }
+            }
+            Value::Array(list) => {
+                let nodes = list.iter().enumerate();
+                let nodes = nodes.map(|(index, value)| self.node(value, &at.join(index), stays));
+                let nodes: Vec<Node> = nodes.collect();
+                if nodes.iter().all(|node| matches!(node, Node::Plain(_))) {
+                    return Node::Plain(value.clone());
+                }
+                Node::List(nodes)
+            }
+            Value::Object(map) => self.mapping(map, at, stays),
+            plain => Node::Plain(plain.clone()),
+        }
+    }
+
+    /// Parses a template; what is wrong with it is reported.
+    fn text(&mut self, text: &str, at: Path, stays: bool) -> Option<Text> {
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                self.found.add(Rule::InvalidTemplate, at, error.to_string());
+                return None;
+            }
+        };
+        let functions = template.nondeterministic_functions();
+        if !functions.is_empty() {
+            let message = format!(
+                "yields something else each time, by {}, so that the object changes with every pass",
+                functions.join(", ")
+            );
+            self.found.add(Rule::NotDeterministic, at.clone(), message);
+        }
+        Some(Text {
+            template,
+            at,
+            stays,
+        })
+    }
+}

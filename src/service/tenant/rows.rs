@@ -1,0 +1,365 @@
+//! Rows × forms as the apply engine takes them: one resource set, in which each row goes its own way.
+
+use std::{collections::HashSet, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+
+use weft_domain::{
+    check::{Finding, Rule, Severity},
+    near,
+    resource::{Part, ResourceSet, Scope},
+    secret, template,
+    tenant::{
+        self,
+        hub::Mappings,
+        render::{Made, Read, RowCounts, RowProblem, Setting, made},
+        row::Row,
+    },
+};
+
+use super::{
+    credentials::Vault,
+    datasource::{self, Datasource},
+    in_hub,
+    read::{self, Set},
+};
+use crate::{
+    api::{
+        deploy::Target,
+        design::Schemas,
+        tenant::{RenderedRows, Tenants},
+    },
+    error::{Code, Error, Place, Result},
+    service::{
+        Services,
+        design::{Judged, read::Manifests},
+        operation::Handle,
+    },
+};
+
+/// A hub with its forms, and the rows of its table.
+#[derive(Clone)]
+pub(in crate::service) struct Rows(Arc<Inner>);
+
+struct Inner {
+    set: Set,
+    rows: Vec<Read>,
+}
+
+/// What rows and forms make for one cluster.
+pub(in crate::service) struct Wanted {
+    /// The resources; what could not be made is withheld.
+    pub(in crate::service) set: ResourceSet,
+    /// The rows.
+    pub(in crate::service) rows: RowCounts,
+    /// Why something could not be made.
+    pub(in crate::service) problems: Vec<RowProblem>,
+    /// Why whole forms could not be used.
+    pub(in crate::service) broken: Vec<Error>,
+    /// What looks wrong.
+    pub(in crate::service) findings: Vec<Finding>,
+    /// What was left out.
+    pub(in crate::service) notes: Vec<String>,
+}
+
+impl Rows {
+    /// Reads forms and rows.
+    ///
+    /// # Errors
+    /// When the hub can't be used, or its rows can't be read to their end.
+    pub(in crate::service) async fn read(
+        services: &Services,
+        tenants: Tenants,
+        target: &Target,
+        handle: &Handle,
+    ) -> Result<Self> {
+        let mut vault = Vault::new(tenants.given.clone(), target.clone());
+        let folder = tenants.folder.clone();
+        let set = read::set(services, tenants).await?;
+        handle.check()?;
+        let hub = &set.hub.hub;
+        let begun = Instant::now();
+        let read = async {
+            let credentials = vault.credentials(&set.hub).await?;
+            let folder = set.hub.folder(Path::new(&folder));
+            let database = Datasource::open(&hub.source, &credentials, &folder);
+            handle.step(format!("reading the rows of {}", database.address()));
+            let mut rows = Vec::new();
+            let columns = Columns::of(&hub.mappings);
+            database
+                .rows(&hub.mappings, |row| {
+                    rows.push(columns.row(&row));
+                    if handle.check().is_ok() {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
+                })
+                .await?;
+            handle.check()?;
+            Ok(rows)
+        };
+        let rows = read.await.map_err(|error: Error| in_hub(error, &set.hub))?;
+        tracing::debug!(
+            rows = rows.len(),
+            seconds = begun.elapsed().as_secs_f64(),
+            "rows were read"
+        );
+        Ok(Self(Arc::new(Inner { set, rows })))
+    }
+
+    /// The name of the set.
+    pub(in crate::service) fn name(&self) -> String {
+        tenant::set_name(&self.0.set.hub.hub.name)
+    }
+
+    /// The namespace of the hub.
+    pub(in crate::service) fn namespace(&self) -> Option<&str> {
+        self.0.set.hub.hub.namespace.as_deref()
+    }
+
+    /// Leaves only the rows with these uids; without any, all of them.
+    ///
+    /// # Errors
+    /// When one of them isn't there.
+    pub(super) fn only(self, uids: &[String]) -> Result<Self> {
+        if uids.is_empty() {
+            return Ok(self);
+        }
+        let uid_of = |row: &Read| match row {
+            Ok(row) => row.uid.clone(),
+            Err((uid, _)) => uid.clone(),
+        };
+        let known: HashSet<String> = self.0.rows.iter().map(uid_of).collect();
+        let missing = uids.iter().filter(|uid| !known.contains(*uid));
+        let errors = missing.map(|uid| {
+            let error = Error::new(Code::TenantNotFound, format!("there is no row {uid:?}"));
+            match near::nearest(uid, known.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean {near:?}?")),
+                None => error,
+            }
+        });
+        if let Some(error) = Error::all(errors.collect::<Vec<_>>()) {
+            return Err(error);
+        }
+        let Inner { set, rows } = Arc::try_unwrap(self.0)
+            .map_err(|_| Error::new(Code::Internal, "rows were left out while they were in use"))?;
+        let rows = rows.into_iter().filter(|row| uids.contains(&uid_of(row)));
+        let rows = rows.collect();
+        Ok(Self(Arc::new(Inner { set, rows })))
+    }
+
+    /// Makes the objects for whoever wants to see them.
+    ///
+    /// # Errors
+    /// When the objects can't be judged at all.
+    pub(super) fn rendered(
+        &self,
+        namespace: Option<&str>,
+        include_secrets: bool,
+    ) -> Result<RenderedRows> {
+        let namespace = namespace.or(self.namespace()).unwrap_or("default");
+        // What kinds there are beside the built-in ones only a cluster knows.
+        let is_accepted = |finding: &Finding, _: &ResourceSet| finding.rule == Rule::UnknownKind;
+        let wanted = self.wanted(namespace, &|_, _| None, &is_accepted)?;
+        let mut masked = false;
+        let items = wanted.set.into_resources().into_iter().map(|resource| {
+            let mut object = resource.object;
+            if !include_secrets && secret::holds_secrets(&object) {
+                secret::mask(&mut object);
+                masked = true;
+            }
+            object
+        });
+        let items = items.collect();
+        let broken = wanted.broken.into_iter();
+        Ok(RenderedRows {
+            hub: self.0.set.hub.hub.name.clone(),
+            rows: wanted.rows,
+            items,
+            failures: broken
+                .chain(errors(&wanted.problems))
+                .map(Into::into)
+                .collect(),
+            problems: wanted.problems,
+            findings: wanted.findings,
+            masked,
+        })
+    }
+
+    /// Makes the objects, and judges them as a cluster sees them: what is wrong with one is withheld, and
+    /// with it what depends on it. `is_accepted` tells of an error that this cluster makes none of.
+    ///
+    /// # Errors
+    /// When the objects can't be judged at all.
+    pub(in crate::service) fn wanted(
+        &self,
+        namespace: &str,
+        scope: Scope<'_>,
+        is_accepted: &dyn Fn(&Finding, &ResourceSet) -> bool,
+    ) -> Result<Wanted> {
+        let Set {
+            hub,
+            forms,
+            broken,
+            findings,
+            places,
+            notes,
+        } = &self.0.set;
+        let setting = Setting {
+            hub: &hub.hub.name,
+            namespace,
+            scope,
+        };
+        let rows = self.0.rows.iter().cloned();
+        let mut made = made(forms, rows, setting, &mut Machine);
+        let manifests = Manifests::made(
+            self.name(),
+            std::mem::take(&mut made.objects),
+            places.clone(),
+            notes.clone(),
+        );
+        let judged = Judged::for_cluster(manifests, Schemas::default(), Some(namespace), scope)?;
+        let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = judged
+            .findings
+            .iter()
+            .partition(|finding| finding.severity == Severity::Error);
+        for finding in errors {
+            if is_accepted(finding, &judged.set) {
+                continue;
+            }
+            let part = finding
+                .origin
+                .as_ref()
+                .and_then(|origin| origin.part.clone());
+            match part {
+                Some(part) => made.withhold(forms, &part, described(finding)),
+                None => return Err(crate::error::from::finding(finding)),
+            }
+        }
+        for (form, error) in broken {
+            made.withheld.form(form.as_str(), error.to_string());
+        }
+        let mut all = findings.clone();
+        all.extend(of_first_rows(warnings));
+        let Made {
+            withheld,
+            problems,
+            rows,
+            ..
+        } = made;
+        Ok(Wanted {
+            set: judged.set.without(withheld),
+            rows,
+            problems,
+            broken: broken.iter().map(|(_, error)| error.clone()).collect(),
+            findings: all,
+            notes: judged.notes,
+        })
+    }
+}
+
+/// The clock and the randomness of the machine, for templates that ask for them.
+struct Machine;
+
+impl template::Source for Machine {
+    fn now(&mut self) -> (i64, u32) {
+        let now = jiff::Timestamp::now();
+        let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        (now.as_second(), nanoseconds)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        if aws_lc_rs::rand::fill(bytes).is_err() {
+            tracing::warn!("the machine has no randomness to give");
+        }
+    }
+}
+
+/// A finding about an object in one sentence.
+fn described(finding: &Finding) -> String {
+    match &finding.path {
+        Some(path) => format!("{} ({path})", finding.message),
+        None => finding.message.clone(),
+    }
+}
+
+/// What looks wrong, once for all rows of an entry.
+fn of_first_rows(warnings: Vec<&Finding>) -> Vec<Finding> {
+    let mut known = HashSet::new();
+    let is_new = |finding: &&Finding| {
+        let part = finding
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.part.as_deref());
+        let entry = part.map(|Part { form, entry, .. }| (form.clone(), entry.clone()));
+        entry.is_none() || known.insert((finding.rule, entry, finding.path.clone()))
+    };
+    warnings.into_iter().filter(is_new).cloned().collect()
+}
+
+/// Turns problems into errors: one for all rows that have the same.
+pub(in crate::service) fn errors(problems: &[RowProblem]) -> Vec<Error> {
+    let mut groups: Vec<(&RowProblem, usize)> = Vec::new();
+    for problem in problems {
+        let same = groups.iter_mut().find(|(first, _)| {
+            (&first.form, &first.entry, &first.field, &first.message)
+                == (
+                    &problem.form,
+                    &problem.entry,
+                    &problem.field,
+                    &problem.message,
+                )
+        });
+        match same {
+            Some((_, count)) => *count += 1,
+            None => groups.push((problem, 1)),
+        }
+    }
+    let errors = groups.into_iter().map(|(problem, count)| {
+        let error = Error::new(Code::BadRow, problem.to_string());
+        let error = match problem.file.as_str() {
+            "" => error,
+            file => error.at(Place::file(file, None)),
+        };
+        match count {
+            1 => error,
+            more => error.because(format!("so it is with {} more rows", more - 1)),
+        }
+    });
+    errors.collect()
+}
+
+/// What the columns of a row mean, looked up once.
+struct Columns<'a> {
+    mappings: &'a Mappings,
+    columns: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(mappings: &'a Mappings) -> Self {
+        Self {
+            mappings,
+            columns: mappings.columns(),
+        }
+    }
+
+    fn row(&self, row: &datasource::Row) -> Read {
+        let value = |column: &str| {
+            let place = self.columns.iter().position(|known| *known == column);
+            let value = place.and_then(|place| row.values.get(place));
+            value.cloned().unwrap_or_default()
+        };
+        let uid = value(&self.mappings.uid);
+        if let Some(fault) = &row.fault {
+            return Err((uid, fault.to_string()));
+        }
+        let extra = self.mappings.extra.iter();
+        Ok(Row {
+            uid,
+            activate: value(&self.mappings.activate),
+            host_or_url: self.mappings.host_or_url.as_deref().map(value),
+            extra: extra
+                .map(|(variable, column)| (variable.clone(), value(column)))
+                .collect(),
+        })
+    }
+}
