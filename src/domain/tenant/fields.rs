@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::hub::Reference;
-use crate::check::{Finding, Rule};
+use crate::check::{Finding, Rule, Severity};
 use crate::duration;
 use crate::near;
 use crate::path::Path;
@@ -18,7 +18,58 @@ pub(super) struct Found<'a> {
     pub(super) findings: Vec<Finding>,
 }
 
+/// What every manifest of ours begins with.
+pub(super) struct Head<'a> {
+    /// Its name; none where that is missing, which is found then.
+    pub(super) name: Option<String>,
+    /// Its namespace; none where the manifest names none.
+    pub(super) namespace: Option<String>,
+    /// What it says.
+    pub(super) spec: Fields<'a>,
+}
+
+/// Reads the beginning of a manifest of a kind that is read in one version.
+pub(super) fn head<'a>(
+    object: &'a Value,
+    expected: &str,
+    found: &mut Found<'_>,
+) -> Option<Head<'a>> {
+    let root = Path::root();
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if version != expected {
+        let message = format!("{kind} is read in {expected}, not in {version:?}");
+        found.add(Rule::InvalidValue, root.join("apiVersion"), message);
+    }
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    let of_metadata = |key: &str| metadata?.get(key)?.as_str().map(str::to_owned);
+    let name = of_metadata("name").filter(|name| !name.is_empty());
+    if name.is_none() {
+        found.missing(root.join("metadata"), "name");
+    }
+    let mut top = Fields::new(object.as_object()?, root);
+    for key in ["apiVersion", "kind", "metadata", "status"] {
+        top.get(key);
+    }
+    let spec = top.object("spec", found, true);
+    top.end(found);
+    Some(Head {
+        name,
+        namespace: of_metadata("namespace"),
+        spec: spec?,
+    })
+}
+
 impl<'a> Found<'a> {
+    /// Returns the findings, and what was read unless one of them is an error.
+    pub(super) fn sound<T>(self, read: Option<T>) -> (Option<T>, Vec<Finding>) {
+        let findings = self.findings;
+        let is_sound = findings
+            .iter()
+            .all(|finding| finding.severity != Severity::Error);
+        (read.filter(|_| is_sound), findings)
+    }
+
     pub(super) fn new(object: &Value, origin: &'a Origin) -> Self {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("?").to_owned();
         let name = object

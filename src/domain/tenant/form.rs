@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, Found};
-use crate::check::{Finding, Rule, Severity};
+use super::fields::{self, Fields, Found, Head};
+use crate::check::{Finding, Rule};
 use crate::ownership::IgnorePath;
 use crate::path::Path;
 use crate::resource::{
@@ -144,41 +144,23 @@ impl Form {
     pub fn read(object: &Value, origin: &Origin) -> (Option<Self>, Vec<Finding>) {
         let mut found = Found::new(object, origin);
         let form = read(object, origin, &mut found);
-        let findings = found.findings;
-        let is_sound = findings
-            .iter()
-            .all(|finding| finding.severity != Severity::Error);
-        (form.filter(|_| is_sound), findings)
+        found.sound(form)
     }
 }
 
 fn read(object: &Value, origin: &Origin, found: &mut Found<'_>) -> Option<Form> {
-    let root = Path::root();
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    let (expected, _, hub) = KINDS.iter().find(|(_, known, _)| *known == kind)?;
-    if version != *expected {
-        let message = format!("{kind} is read in {expected}, not in {version:?}");
-        found.add(Rule::InvalidValue, root.join("apiVersion"), message);
-    }
-    let metadata = object.get("metadata").and_then(Value::as_object);
-    let of_metadata = |key: &str| metadata?.get(key)?.as_str().map(str::to_owned);
-    let name = of_metadata("name").filter(|name| !name.is_empty());
-    if name.is_none() {
-        found.missing(root.join("metadata"), "name");
-    }
-    let mut top = Fields::new(object.as_object()?, root);
-    for key in ["apiVersion", "kind", "metadata", "status"] {
-        top.get(key);
-    }
-    let spec = top.object("spec", found, true);
-    top.end(found);
-    let mut spec = spec?;
+    let kind = object.get("kind").and_then(Value::as_str);
+    let (expected, _, hub) = KINDS.iter().find(|(_, known, _)| kind == Some(known))?;
+    let Head {
+        name,
+        namespace,
+        mut spec,
+    } = fields::head(object, expected, found)?;
     let hub = spec.required(hub, found);
     let (rollout, entries) = body(spec, &LISTS, found);
     Some(Form {
         name: name?,
-        namespace: of_metadata("namespace"),
+        namespace,
         hub: hub?,
         rollout,
         entries,

@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fields::{Fields, Found};
+use super::fields::{self, Fields, Found, Head};
 
 use crate::check::{Finding, Rule};
-use crate::path::Path;
 use crate::resource::Origin;
 
 /// What [`Hub::is_hub`] knows: group and version, kind.
@@ -458,37 +457,18 @@ impl Hub {
     pub fn read(object: &Value, origin: &Origin) -> (Option<Self>, Vec<Finding>) {
         let mut found = Found::new(object, origin);
         let hub = read(object, &mut found);
-        let findings = found.findings;
-        let is_sound = findings
-            .iter()
-            .all(|finding| finding.severity != crate::check::Severity::Error);
-        (hub.filter(|_| is_sound), findings)
+        found.sound(hub)
     }
 }
 
 fn read(object: &Value, found: &mut Found<'_>) -> Option<Hub> {
-    let root = Path::root();
-    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    if let Some((expected, _)) = KINDS.iter().find(|(_, known)| *known == kind)
-        && version != *expected
-    {
-        let message = format!("{kind} is read in {expected}, not in {version:?}");
-        found.add(Rule::InvalidValue, root.join("apiVersion"), message);
-    }
-    let metadata = object.get("metadata").and_then(Value::as_object);
-    let of_metadata = |key: &str| metadata?.get(key)?.as_str().map(str::to_owned);
-    let name = of_metadata("name").filter(|name| !name.is_empty());
-    if name.is_none() {
-        found.missing(root.join("metadata"), "name");
-    }
-    let mut top = Fields::new(object.as_object()?, root);
-    for key in ["apiVersion", "kind", "metadata", "status"] {
-        top.get(key);
-    }
-    let spec = top.object("spec", found, true);
-    top.end(found);
-    let mut spec = spec?;
+    let kind = object.get("kind").and_then(Value::as_str);
+    let (expected, _) = KINDS.iter().find(|(_, known)| kind == Some(known))?;
+    let Head {
+        name,
+        namespace,
+        mut spec,
+    } = fields::head(object, expected, found)?;
     let source = spec.object("source", found, true);
     let values = spec.object("valueMappings", found, true);
     let extra = spec.object("extraValueMappings", found, false);
@@ -515,7 +495,7 @@ fn read(object: &Value, found: &mut Found<'_>) -> Option<Hub> {
     source.end(found);
     Some(Hub {
         name: name?,
-        namespace: of_metadata("namespace"),
+        namespace,
         sync_interval: sync_interval.unwrap_or(Duration::from_secs(30)),
         full_interval,
         source: database?,
