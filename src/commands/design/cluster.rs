@@ -49,22 +49,22 @@ impl TargetArgs {
     }
 
     /// Whether a cluster is named on the command line.
-    pub(in crate::commands) fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         self.cluster.is_given() || self.inventory_namespace.is_some()
     }
 
     /// The contexts alone.
-    pub(in crate::commands) fn known(&self, cx: &Context) -> Result<Vec<String>> {
+    pub(super) fn known(&self, cx: &Context) -> Result<Vec<String>> {
         self.cluster.known(cx)
     }
 }
 
 /// A deployed design, by its name alone.
 #[derive(clap::Args, Debug)]
-pub(in crate::commands) struct SetArgs {
+pub(super) struct SetArgs {
     /// The name of the design
     #[arg(add = completion::stored(), value_parser = name_of("design"))]
-    pub(in crate::commands) name: String,
+    pub(super) name: String,
     /// The namespace that the design was deployed with
     #[arg(short, long)]
     namespace: Option<String>,
@@ -74,7 +74,7 @@ pub(in crate::commands) struct SetArgs {
 
 impl SetArgs {
     /// Where it is.
-    pub(in crate::commands) fn target(&self, cx: &Context) -> Result<Target> {
+    pub(super) fn target(&self, cx: &Context) -> Result<Target> {
         let namespace = namespace(cx, self.namespace.as_deref());
         self.target.target(cx, namespace)
     }
@@ -82,7 +82,7 @@ impl SetArgs {
 
 /// A change of a deployed design that is named without its source.
 #[derive(clap::Args, Debug)]
-pub(in crate::commands) struct ChangeArgs {
+pub(super) struct ChangeArgs {
     /// Only say what would happen: client plans from what is seen in the cluster, server asks the API
     /// server for each write, too
     #[arg(long, value_name = "WHERE", value_parser = ["client", "server"])]
@@ -98,7 +98,7 @@ impl ChangeArgs {
     ///
     /// # Errors
     /// As [`RunArgs::perform`].
-    pub(in crate::commands) async fn run(
+    pub(super) async fn run(
         self,
         cx: &Context,
         options: DeployOptions,
@@ -118,15 +118,32 @@ impl ChangeArgs {
 /// What may be changed on the way to a design, and whether its readiness is awaited.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(in crate::commands) struct WriteArgs {
+pub(super) struct WriteArgs {
     /// Wait until everything is ready
     #[arg(long, overrides_with = "no_wait")]
     wait: bool,
     /// End when everything is written; the default
     #[arg(long, overrides_with = "wait", hide_short_help = true)]
     no_wait: bool,
-    /// Take over objects that exist without this design
+    #[command(flatten)]
+    may: MayArgs,
+}
+
+impl WriteArgs {
+    /// The options that they stand for.
+    pub(super) fn options(&self) -> DeployOptions {
+        DeployOptions {
+            wait: self.wait && !self.no_wait,
+            ..self.may.options()
+        }
+    }
+}
+
+/// What may be changed on the way.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Deployment options")]
+pub(in crate::commands) struct MayArgs {
+    /// Take over objects that exist without us
     #[arg(long)]
     adopt: bool,
     /// Delete and create anew what can't be changed
@@ -137,14 +154,13 @@ pub(in crate::commands) struct WriteArgs {
     force_conflicts: bool,
 }
 
-impl WriteArgs {
+impl MayArgs {
     /// The options that they stand for.
     pub(in crate::commands) fn options(&self) -> DeployOptions {
         DeployOptions {
             adopt: self.adopt,
             replace: self.replace,
             force_conflicts: self.force_conflicts,
-            wait: self.wait && !self.no_wait,
             ..DeployOptions::default()
         }
     }

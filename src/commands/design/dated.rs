@@ -13,7 +13,7 @@ use crate::{commands::watch::Watch, context::Context, output::human};
 #[serde(transparent)]
 pub(in crate::commands) struct Dated<T> {
     /// The value.
-    pub(in crate::commands) value: T,
+    pub(super) value: T,
     #[serde(skip)]
     now: Option<Timestamp>,
 }
@@ -37,7 +37,7 @@ impl<T> Dated<T> {
     }
 
     /// How long ago something was, or when.
-    pub(in crate::commands) fn age(&self, then: Option<Timestamp>) -> String {
+    pub(super) fn age(&self, then: Option<Timestamp>) -> String {
         match (then, self.now) {
             (None, _) => String::new(),
             (Some(then), Some(now)) => human::age(then, now),
@@ -46,7 +46,7 @@ impl<T> Dated<T> {
     }
 
     /// ` 5m ago` or ` at TIME`.
-    pub(in crate::commands) fn when(&self, then: Option<Timestamp>) -> String {
+    pub(super) fn when(&self, then: Option<Timestamp>) -> String {
         match (then, self.now) {
             (None, _) => String::new(),
             (Some(then), Some(now)) => format!(" {} ago", human::age(then, now)),

@@ -13,38 +13,13 @@ use crate::{
     commands::{
         Outcome,
         design::{
-            cluster::{RunArgs, TargetArgs, shown, tell, with_failures},
+            cluster::{MayArgs, RunArgs, TargetArgs, shown, tell, with_failures},
             deploy::saved,
         },
     },
     context::Context,
     error::Result,
 };
-
-/// What may be changed on the way.
-#[derive(clap::Args, Debug, Clone, Copy)]
-struct MayArgs {
-    /// Take over objects that exist without us
-    #[arg(long)]
-    adopt: bool,
-    /// Delete and create anew what can't be changed
-    #[arg(long)]
-    replace: bool,
-    /// Take fields over that other managers own
-    #[arg(long)]
-    force_conflicts: bool,
-}
-
-impl MayArgs {
-    fn options(self) -> DeployOptions {
-        DeployOptions {
-            adopt: self.adopt,
-            replace: self.replace,
-            force_conflicts: self.force_conflicts,
-            ..DeployOptions::default()
-        }
-    }
-}
 
 /// Show what would change, by row and object: exit 1 if anything would.
 ///
