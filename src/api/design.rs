@@ -1,6 +1,6 @@
 //! The wire of `design`.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use weft_domain::{
@@ -485,11 +485,10 @@ impl DeployResult {
                 self.notes.push(note);
             }
         }
-        for problem in other.problems {
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
-        }
+        let known: HashSet<RowProblem> = self.problems.iter().cloned().collect();
+        let more = other.problems.into_iter();
+        self.problems
+            .extend(more.filter(|problem| !known.contains(problem)));
         self.revision = self.revision.max(other.revision);
         for warning in other.warnings {
             if !self.warnings.contains(&warning) {

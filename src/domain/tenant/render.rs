@@ -21,7 +21,7 @@ use crate::template::{Leaf, Source, Template, Variables};
 
 /// Why a row, or an entry of a form for it, can't be used.
 #[derive(
-    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RowProblem {

@@ -19,7 +19,7 @@ use crate::{
     error::{Code, Error, Place, Result, from},
     service::{
         Services, compute,
-        design::read::{self, Places},
+        design::read::{self, Manifests, Places},
     },
 };
 
@@ -72,45 +72,14 @@ pub(in crate::service) struct Set {
 /// When the source can't be read, or has not just one such hub, or one that is wrong. What is wrong with
 /// forms is in the answer.
 pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Result<Set> {
-    let mut hubs = hubs(services, tenants.source.clone()).await?;
-    let named = |located: &Located| {
-        tenants
-            .hub
-            .as_ref()
-            .is_none_or(|hub| located.hub.name == *hub)
-    };
-    let known: Vec<String> = hubs
-        .items
-        .iter()
-        .map(|l| format!("{:?}", l.hub.name))
-        .collect();
-    hubs.items.retain(named);
-    let several = hubs.items.len() > 1;
-    let Some(hub) = hubs.items.pop().filter(|_| !several) else {
-        let known = known.join(", ");
-        let error = match &tenants.hub {
-            Some(hub) if !several => {
-                Error::new(Code::TenantNotFound, format!("there is no hub {hub:?}"))
-            }
-            _ => Error::new(
-                Code::Usage,
-                "the source holds several hubs, each a set of its own",
-            ),
-        };
-        return Err(error
-            .at(Place::file(tenants.source.origin, None))
-            .hint(format!("name one of {known} with --hub")));
-    };
-    let read = read::read(
-        services,
-        Reference::Inline(tenants.source),
-        &Fitting::default(),
-    )
-    .await?;
+    let Tenants { source, hub, .. } = tenants;
+    let file = source.origin.clone();
+    let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
     compute(move || {
         let manifests = read.into_manifests()?;
+        let hubs = hubs_of(&manifests, &file)?;
         let mut set = Set {
-            hub,
+            hub: the_one(hubs.items, hub.as_deref(), file)?,
             forms: Vec::new(),
             broken: Vec::new(),
             findings: hubs.findings,
@@ -164,36 +133,55 @@ impl Set {
 /// # Errors
 /// When the source can't be read, has no hub, or one that is wrong; all that is wrong is listed.
 pub(crate) async fn hubs(services: &Services, source: Bundle) -> Result<Hubs> {
-    let origin = source.origin.clone();
+    let file = source.origin.clone();
     let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
-    compute(move || {
-        let manifests = read.into_manifests()?;
-        let mut items = Vec::new();
-        let mut findings = Vec::new();
-        for (object, origin) in &manifests.objects {
-            if !Hub::is_hub(object) {
-                continue;
+    compute(move || hubs_of(&read.into_manifests()?, &file)).await
+}
+
+fn hubs_of(manifests: &Manifests, file: &str) -> Result<Hubs> {
+    let mut items = Vec::new();
+    let mut findings = Vec::new();
+    for (object, origin) in &manifests.objects {
+        if !Hub::is_hub(object) {
+            continue;
+        }
+        let (hub, found) = Hub::read(object, origin);
+        findings.extend(found);
+        let file = origin.file.to_string();
+        items.extend(hub.map(|hub| Located { hub, file }));
+    }
+    manifests.places.locate(&mut findings);
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    if let Some(error) = Error::all(errors.map(|found| from::finding(found).coded(Code::BadHub))) {
+        return Err(error);
+    }
+    if items.is_empty() {
+        return Err(Error::new(Code::NothingThere, "the source holds no hub")
+            .at(Place::file(file, None))
+            .hint("a hub is a LynqHub or, under its old name, a TenantRegistry"));
+    }
+    Ok(Hubs { items, findings })
+}
+
+/// Returns the hub of a name; without one, the only hub.
+fn the_one(mut hubs: Vec<Located>, name: Option<&str>, file: String) -> Result<Located> {
+    let known: Vec<String> = hubs.iter().map(|l| format!("{:?}", l.hub.name)).collect();
+    hubs.retain(|located| name.is_none_or(|name| located.hub.name == name));
+    let several = hubs.len() > 1;
+    hubs.pop().filter(|_| !several).ok_or_else(|| {
+        let error = match name {
+            Some(name) if !several => {
+                Error::new(Code::TenantNotFound, format!("there is no hub {name:?}"))
             }
-            let (hub, found) = Hub::read(object, origin);
-            findings.extend(found);
-            let file = origin.file.to_string();
-            items.extend(hub.map(|hub| Located { hub, file }));
-        }
-        manifests.places.locate(&mut findings);
-        let errors = findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error);
-        if let Some(error) =
-            Error::all(errors.map(|found| from::finding(found).coded(Code::BadHub)))
-        {
-            return Err(error);
-        }
-        if items.is_empty() {
-            return Err(Error::new(Code::NothingThere, "the source holds no hub")
-                .at(Place::file(origin, None))
-                .hint("a hub is a LynqHub or, under its old name, a TenantRegistry"));
-        }
-        Ok(Hubs { items, findings })
+            _ => Error::new(
+                Code::Usage,
+                "the source holds several hubs, each a set of its own",
+            ),
+        };
+        error
+            .at(Place::file(file, None))
+            .hint(format!("name one of {} with --hub", known.join(", ")))
     })
-    .await
 }

@@ -1,6 +1,12 @@
 //! Rows × forms as the apply engine takes them: one resource set, in which each row goes its own way.
 
-use std::{collections::HashSet, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use weft_domain::{
     check::{Finding, Rule, Severity},
@@ -37,11 +43,9 @@ use crate::{
 
 /// A hub with its forms, and the rows of its table.
 #[derive(Clone)]
-pub(in crate::service) struct Rows(Arc<Inner>);
-
-struct Inner {
-    set: Set,
-    rows: Vec<Read>,
+pub(in crate::service) struct Rows {
+    set: Arc<Set>,
+    rows: Arc<[Read]>,
 }
 
 /// What rows and forms make for one cluster.
@@ -103,17 +107,20 @@ impl Rows {
             seconds = begun.elapsed().as_secs_f64(),
             "rows were read"
         );
-        Ok(Self(Arc::new(Inner { set, rows })))
+        Ok(Self {
+            set: Arc::new(set),
+            rows: rows.into(),
+        })
     }
 
     /// The name of the set.
     pub(in crate::service) fn name(&self) -> String {
-        tenant::set_name(&self.0.set.hub.hub.name)
+        tenant::set_name(&self.set.hub.hub.name)
     }
 
     /// The namespace of the hub.
     pub(in crate::service) fn namespace(&self) -> Option<&str> {
-        self.0.set.hub.hub.namespace.as_deref()
+        self.set.hub.hub.namespace.as_deref()
     }
 
     /// Leaves only the rows with these uids; without any, all of them.
@@ -128,7 +135,7 @@ impl Rows {
             Ok(row) => row.uid.clone(),
             Err((uid, _)) => uid.clone(),
         };
-        let known: HashSet<String> = self.0.rows.iter().map(uid_of).collect();
+        let known: HashSet<String> = self.rows.iter().map(uid_of).collect();
         let missing = uids.iter().filter(|uid| !known.contains(*uid));
         let errors = missing.map(|uid| {
             let error = Error::new(Code::TenantNotFound, format!("there is no row {uid:?}"));
@@ -140,11 +147,11 @@ impl Rows {
         if let Some(error) = Error::all(errors.collect::<Vec<_>>()) {
             return Err(error);
         }
-        let Inner { set, rows } = Arc::try_unwrap(self.0)
-            .map_err(|_| Error::new(Code::Internal, "rows were left out while they were in use"))?;
-        let rows = rows.into_iter().filter(|row| uids.contains(&uid_of(row)));
-        let rows = rows.collect();
-        Ok(Self(Arc::new(Inner { set, rows })))
+        let rows = self.rows.iter().filter(|row| uids.contains(&uid_of(row)));
+        Ok(Self {
+            rows: rows.cloned().collect(),
+            ..self
+        })
     }
 
     /// Makes the objects for whoever wants to see them.
@@ -172,7 +179,7 @@ impl Rows {
         let items = items.collect();
         let broken = wanted.broken.into_iter();
         Ok(RenderedRows {
-            hub: self.0.set.hub.hub.name.clone(),
+            hub: self.set.hub.hub.name.clone(),
             rows: wanted.rows,
             items,
             failures: broken
@@ -203,13 +210,13 @@ impl Rows {
             findings,
             places,
             notes,
-        } = &self.0.set;
+        } = &*self.set;
         let setting = Setting {
             hub: &hub.hub.name,
             namespace,
             scope,
         };
-        let rows = self.0.rows.iter().cloned();
+        let rows = self.rows.iter().cloned();
         let mut made = made(forms, rows, setting, &mut Machine);
         let manifests = Manifests::made(
             self.name(),
@@ -299,20 +306,19 @@ fn of_first_rows(warnings: Vec<&Finding>) -> Vec<Finding> {
 /// Turns problems into errors: one for all rows that have the same.
 pub(in crate::service) fn errors(problems: &[RowProblem]) -> Vec<Error> {
     let mut groups: Vec<(&RowProblem, usize)> = Vec::new();
+    let mut known = HashMap::new();
     for problem in problems {
-        let same = groups.iter_mut().find(|(first, _)| {
-            (&first.form, &first.entry, &first.field, &first.message)
-                == (
-                    &problem.form,
-                    &problem.entry,
-                    &problem.field,
-                    &problem.message,
-                )
+        let what = (
+            &problem.form,
+            &problem.entry,
+            &problem.field,
+            &problem.message,
+        );
+        let group = *known.entry(what).or_insert_with(|| {
+            groups.push((problem, 0));
+            groups.len() - 1
         });
-        match same {
-            Some((_, count)) => *count += 1,
-            None => groups.push((problem, 1)),
-        }
+        groups[group].1 += 1;
     }
     let errors = groups.into_iter().map(|(problem, count)| {
         let error = Error::new(Code::BadRow, problem.to_string());
