@@ -37,7 +37,9 @@ pub use self::decide::outgoing;
 pub use self::observation::{Checked, Content, LiveObjects, Observation, Options, Packed};
 pub use self::prune::{Outlives, not_ours, outlives};
 pub use self::severity::{MANY, severe};
-pub use self::standing::{ADOPTED, ORIGIN, RETAINED_BY};
+pub use self::standing::{
+    ADOPTED, ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, RETAINED_BY,
+};
 
 /// What is done to an object.
 #[derive(

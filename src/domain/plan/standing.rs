@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::observation::uid;
 use crate::inventory::{Member, MemberOrigin, PART_OF_LABEL, SetId};
 use crate::ownership::{Operation, Owner, is_applied_by, is_client_side, managers};
-use crate::resource::dig;
+use crate::resource::{Part, ResourceSet, dig};
 
 /// The annotation of an object that was there before us.
 pub const ORIGIN: &str = "weftctl.dev/origin";
@@ -17,6 +17,58 @@ pub const ADOPTED: &str = "adopted";
 /// The annotation of an object that a set has let go of instead of deleting it, with the id of the set:
 /// that one may take it back.
 pub const RETAINED_BY: &str = "weftctl.dev/retained-by";
+
+/// The label of such an object, by which they are found; its value is `true`.
+pub const ORPHANED: &str = "weftctl.dev/orphaned";
+
+/// The annotation that says when that was, RFC 3339 UTC.
+pub const ORPHANED_AT: &str = "weftctl.dev/orphaned-at";
+
+/// The annotation that says why: [`Orphaning`].
+pub const ORPHANED_REASON: &str = "weftctl.dev/orphaned-reason";
+
+/// Why an object is no longer a member of its set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphaning {
+    /// Its row is gone, or switched off, or its form is gone.
+    RowGone,
+    /// Its form makes other objects of the row.
+    RemovedFromForm,
+    /// The design no longer has it.
+    RemovedFromDesign,
+    /// The whole set was removed.
+    Undeployed,
+}
+
+impl Orphaning {
+    /// Tells why a member is one no longer, by what is wanted now.
+    pub fn of(member: &Member, desired: &ResourceSet) -> Self {
+        let Some(part) = &member.part else {
+            return if desired.is_empty() {
+                Self::Undeployed
+            } else {
+                Self::RemovedFromDesign
+            };
+        };
+        let is_of_row = |other: &Part| (&other.form, &other.row) == (&part.form, &part.row);
+        let mut parts = desired.iter().filter_map(|resource| resource.part.as_ref());
+        if parts.any(is_of_row) {
+            Self::RemovedFromForm
+        } else {
+            Self::RowGone
+        }
+    }
+
+    /// Returns it as one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RowGone => "RowGone",
+            Self::RemovedFromForm => "RemovedFromForm",
+            Self::RemovedFromDesign => "RemovedFromDesign",
+            Self::Undeployed => "Undeployed",
+        }
+    }
+}
 
 /// Tells whether a set has let go of an object instead of deleting it.
 pub(super) fn is_retained_by(live: &Value, set: &SetId) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt};
 use weft_domain::{
-    plan::{Action, Plan, Step},
+    plan::{Action, Orphaning, Plan, Step},
     resource::ResourceSet,
 };
 
@@ -107,7 +107,8 @@ async fn ask_for(site: &Site, set: &ResourceSet, step: &Step) -> Result<Answer> 
                     dry_run: true,
                     ..site.write()
                 };
-                release(site, &kind, member, step, &write).await?;
+                let why = Orphaning::of(member, set);
+                release(site, &kind, member, step, why, &write).await?;
             }
             Ok(Answer::default())
         }

@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 use weft_domain::{
     inventory::{Member, PART_OF_LABEL},
     ownership,
-    plan::{ORIGIN, Outlives, RETAINED_BY, Step, outlives},
+    plan::{
+        ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, Outlives, RETAINED_BY, Step,
+        outlives,
+    },
     resource::{ANNOTATIONS, Resource},
 };
 
@@ -71,7 +74,7 @@ pub(super) async fn migrate(
             }));
             Some(Rewrite {
                 entries: kept,
-                removed: vec![annotation(RETAINED_BY)],
+                removed: marks().collect(),
                 added: Vec::new(),
             })
         },
@@ -102,6 +105,7 @@ pub(super) async fn release(
     kind: &KindRef,
     member: &Member,
     step: &Step,
+    why: Orphaning,
     write: &Write,
 ) -> Result<()> {
     let namespace = member.namespace.as_deref();
@@ -120,10 +124,7 @@ pub(super) async fn release(
             if !is_ours(live) {
                 return None;
             }
-            let mut removed = vec![
-                format!("/metadata/labels/{}", escape(PART_OF_LABEL)),
-                annotation(ORIGIN),
-            ];
+            let mut removed = vec![label(PART_OF_LABEL), annotation(ORIGIN)];
             if outlives(member, live) == Some(Outlives::Adopted) {
                 // It had none of our policies before.
                 let ours = ownership::applied(live, &site.manager);
@@ -145,7 +146,15 @@ pub(super) async fn release(
                 if !live["metadata"]["annotations"].is_object() {
                     added.push(("/metadata/annotations".to_owned(), json!({})));
                 }
-                added.push((annotation(RETAINED_BY), by.into()));
+                // It had a label of ours, so it has labels.
+                added.push((label(ORPHANED), "true".into()));
+                for (key, value) in [
+                    (RETAINED_BY, by),
+                    (ORPHANED_AT, &site.begun.to_string()),
+                    (ORPHANED_REASON, why.name()),
+                ] {
+                    added.push((annotation(key), value.into()));
+                }
             }
             Some(Rewrite {
                 entries: kept.cloned().collect(),
@@ -159,6 +168,16 @@ pub(super) async fn release(
         Err(error) if error.code() == Code::ObjectNotFound => Ok(()),
         done => done.map(drop),
     }
+}
+
+/// What marks an object that was let go of.
+fn marks() -> impl Iterator<Item = String> {
+    let annotations = [RETAINED_BY, ORPHANED_AT, ORPHANED_REASON].map(annotation);
+    annotations.into_iter().chain([label(ORPHANED)])
+}
+
+fn label(key: &str) -> String {
+    format!("/metadata/labels/{}", escape(key))
 }
 
 fn annotation(key: &str) -> String {

@@ -24,7 +24,7 @@ use tokio::{
 };
 use weft_domain::{
     inventory::{Confirmed, Member},
-    plan::{Action, Plan, Step, Until, Wait, Why, not_ours, outlives},
+    plan::{Action, Orphaning, Plan, Step, Until, Wait, Why, not_ours, outlives},
     readiness::{Readiness, readiness},
     resource::{Cleanup, DependencyFailure, Part, Resource, ResourceId, ResourceSet},
 };
@@ -509,7 +509,8 @@ impl<'a> Work<'a> {
                     self.empty(&kind, member).await?;
                     self.remove(&kind, member, step).await?;
                 } else {
-                    release(site, &kind, member, step, &site.write()).await?;
+                    let why = Orphaning::of(member, self.set);
+                    release(site, &kind, member, step, why, &site.write()).await?;
                 }
             }
             return Ok(Done::Live(None, Vec::new()));

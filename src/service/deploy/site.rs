@@ -48,6 +48,8 @@ pub(super) struct Site {
     pub(super) parent_namespace: String,
     /// The inventory, as it was last written.
     pub(super) parent: Option<Parent>,
+    /// When it was opened.
+    pub(super) begun: jiff::Timestamp,
     namespace: String,
     inventory_namespace: Option<String>,
     version: String,
@@ -128,6 +130,7 @@ impl Site {
             parent_name,
             parent_namespace: namespace.clone(),
             parent: None,
+            begun: services.now(),
             namespace,
             inventory_namespace: target.inventory_namespace.clone(),
             version,

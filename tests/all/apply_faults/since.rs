@@ -264,11 +264,18 @@ fn what_is_retained_is_taken_back_without_a_word() {
             .run(&["undeploy", "app", "--confirm", "app"])
             .succeeds();
         let live = place.server.api.get(&claim).expect("it stays");
-        assert!(live["metadata"]["labels"].get(PART_OF).is_none(), "{live}");
+        let labels = json!({"weftctl.dev/orphaned": "true"});
+        assert_eq!(live["metadata"]["labels"], labels, "{live}");
+        let why = &live["metadata"]["annotations"]["weftctl.dev/orphaned-reason"];
+        assert_eq!(why, "Undeployed", "{live}");
         let run = place.run(&["deploy", "app.yaml"]).succeeds();
         assert!(run.stderr.contains("1 created, 2 adopted"), "{run}");
         let live = place.server.api.get(&claim).expect("it stays");
         assert_eq!(live["metadata"]["annotations"], json!(null), "{live}");
+        let labels = live["metadata"]["labels"]
+            .as_object()
+            .map(serde_json::Map::len);
+        assert_eq!(labels, Some(1), "{live}");
         assert_eq!(uid(), first);
     }
     // A rollback takes it back as well, and another set does not.

@@ -388,6 +388,26 @@ fn what_is_retained_outlives_its_row_and_is_taken_back_with_it() {
         tenants.value("configmap", "acme-kept", "/metadata/ownerReferences"),
         Value::Null
     );
+    let orphaned = || {
+        let maps = ["get", "configmap", "-l", "weftctl.dev/orphaned=true"];
+        let found = tenants.place.kubectl(&maps)["items"].clone();
+        let found = found.as_array().cloned().unwrap_or_default().into_iter();
+        let reason =
+            |map: Value| map["metadata"]["annotations"]["weftctl.dev/orphaned-reason"].clone();
+        found.map(reason).collect::<Vec<_>>()
+    };
+    assert_eq!(orphaned(), ["RowGone"]);
+    let at = tenants.value(
+        "configmap",
+        "acme-kept",
+        "/metadata/annotations/weftctl.dev~1orphaned-at",
+    );
+    let at = at
+        .as_str()
+        .expect("a time")
+        .parse::<jiff::Timestamp>()
+        .expect("a time");
+    assert!(at <= jiff::Timestamp::now());
     tenants.run(&["plan"]).ends(0);
     tenants
         .database
@@ -399,6 +419,22 @@ fn what_is_retained_outlives_its_row_and_is_taken_back_with_it() {
         tenants.value("configmap", "acme-kept", "/metadata/uid"),
         uid
     );
+    // The marks are gone.
+    assert_eq!(orphaned(), [] as [Value; 0]);
+    let left = tenants
+        .value("configmap", "acme-kept", "/metadata")
+        .to_string();
+    assert!(
+        !left.contains("orphaned") && !left.contains("retained-by"),
+        "{left}"
+    );
+    // An entry that is gone orphans its object, too.
+    tenants.forms(&form(&[(
+        "configMaps",
+        &[&map("goes", "deletionPolicy: Delete", "k: v")],
+    )]));
+    tenants.run(&["apply", "--yes"]).succeeds();
+    assert_eq!(orphaned(), ["RemovedFromForm"]);
 }
 
 #[test]
