@@ -122,6 +122,7 @@ impl Command {
     fn reports(&self) -> &'static [Report] {
         match self {
             Self::Design(noun) => noun.reports(),
+            Self::Tenant(noun) => noun.reports(),
             _ => &[],
         }
     }

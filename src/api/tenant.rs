@@ -90,6 +90,43 @@ pub struct RenderedRows {
     pub masked: bool,
 }
 
+/// Looks for what is wrong with a hub, its forms and its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LintTenants {
+    /// The hub and its forms.
+    pub tenants: Tenants,
+    /// Leave the database alone.
+    #[serde(default)]
+    pub offline: bool,
+    /// The cluster with the Secrets that the hub refers to, and the namespace of objects that name none.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// What is wrong with a hub, its forms and its rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LintReport {
+    /// The hub.
+    pub hub: String,
+    /// Whether no finding is an error.
+    pub valid: bool,
+    /// What was looked at: the hub and its forms.
+    pub checked: Vec<String>,
+    /// The rows; absent where they were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
+    /// What was found, in the order of the files.
+    pub findings: Vec<Finding>,
+    /// What was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why the table could not be looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
+
 /// How many rows may lose their objects in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -300,6 +337,7 @@ pub struct RowProblem {
 
 endpoints! {
     Post "/tenants/render" RenderRows => Started<RenderedRows>;
+    Post "/tenants/lint" LintTenants => Started<LintReport>;
     Post "/tenants/test-connections" TestConnections => ConnectionTestList;
 }
 

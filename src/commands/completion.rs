@@ -12,7 +12,7 @@ use clap_complete::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::Outcome;
+use super::{Outcome, findings};
 use crate::{
     api::{design::ListDesigns, operation::ListOperations},
     cli::Global,
@@ -28,7 +28,10 @@ const DEADLINE: Duration = Duration::from_millis(120);
 const MOST: usize = 200;
 
 /// The commands that print reports; a test compares them with what the commands say.
-const REPORTS: &[(&str, &[Report])] = &[("design validate", &[Report::Junit, Report::Sarif])];
+const REPORTS: &[(&str, &[Report])] = &[
+    ("design validate", findings::REPORTS),
+    ("tenant lint", findings::REPORTS),
+];
 
 /// Print a completion script; it calls back into this program, so it always fits.
 #[derive(clap::Args, Debug)]

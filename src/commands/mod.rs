@@ -5,6 +5,7 @@ pub mod completion;
 pub mod config;
 pub mod design;
 pub mod explain;
+mod findings;
 pub mod help;
 pub mod model;
 pub mod reference;

@@ -141,8 +141,22 @@ rules! {
     InvalidTemplate = "invalid-template", Error;
     /// A template that yields something else each time.
     NotDeterministic = "not-deterministic", Warning;
-    /// A field that is known, and that nothing heeds yet.
+    /// A field that is known, and that nothing heeds where it stands.
     NotHeeded = "not-heeded", Warning;
+    /// A form that names a hub which isn't there.
+    UnknownHub = "unknown-hub", Error;
+    /// A template that names a variable which no column fills.
+    UnknownVariable = "unknown-variable", Error;
+    /// A column that is read and that no template uses.
+    UnusedMapping = "unused-mapping", Warning;
+    /// A column that the table doesn't have.
+    MissingColumn = "missing-column", Error;
+    /// A column of a type that does not do for what it is mapped to.
+    UnfitColumn = "unfit-column", Warning;
+    /// A row that can't be used, or that an entry of a form can't be made for.
+    InvalidRow = "invalid-row", Error;
+    /// A text of the column `activate` that says neither yes nor no.
+    UnclearActivation = "unclear-activation", Warning;
 }
 
 impl Rule {

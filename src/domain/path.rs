@@ -16,6 +16,16 @@ pub enum Segment {
     Index(usize),
 }
 
+impl Segment {
+    /// Returns the key of a mapping.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
+    }
+}
+
 impl From<&str> for Segment {
     fn from(key: &str) -> Self {
         Self::Key(key.to_owned())
@@ -73,6 +83,12 @@ impl Path {
         let mut path = self.clone();
         path.push(segment);
         path
+    }
+
+    /// Returns another path as seen from where this one begins.
+    #[must_use]
+    pub fn under(&self, other: &Self) -> Self {
+        self.0.iter().chain(&other.0).cloned().collect()
     }
 
     /// Returns the path one step up; the root has none.

@@ -19,6 +19,7 @@ mod lexer;
 mod number;
 mod parser;
 mod pattern;
+mod references;
 mod rune;
 mod time;
 mod url;
@@ -32,6 +33,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use function::{NONDETERMINISTIC, REFUSED};
+pub use references::References;
 
 use exec::{Fault, Run};
 use value::Mark;
@@ -179,6 +181,14 @@ impl Template {
     /// Returns the text that was parsed.
     pub fn source(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the variables that it refers to.
+    pub fn references(&self) -> References {
+        self.program
+            .as_ref()
+            .map(References::of)
+            .unwrap_or_default()
     }
 
     /// Tells whether the same variables always yield the same text.

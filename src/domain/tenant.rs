@@ -3,10 +3,12 @@
 //! * [`hub`]: a hub says where the rows are and what their columns mean.
 //! * [`form`]: a form says which objects one row yields.
 //! * [`row`], [`render`]: rows × forms, the objects that there shall be.
+//! * [`lint`]: what does not fit together before any row is looked at.
 
 mod fields;
 pub mod form;
 pub mod hub;
+pub mod lint;
 pub mod render;
 pub mod row;
 

@@ -2,7 +2,7 @@
 
 use super::Routes;
 use crate::{
-    api::tenant::{RenderRows, TestConnections},
+    api::tenant::{LintTenants, RenderRows, TestConnections},
     service::{Services, tenant},
 };
 
@@ -10,6 +10,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .on(|services: Services, request: RenderRows| async move {
             Ok(tenant::render(&services, request))
+        })
+        .on(|services: Services, request: LintTenants| async move {
+            Ok(tenant::lint::start(&services, request))
         })
         .on(|services: Services, request: TestConnections| async move {
             tenant::test_connections(&services, request).await

@@ -97,6 +97,7 @@ const FIXTURES: &[Fixture] = &[
     .with(Needs::Cluster)
     .changes(),
     fixture("tenant test-connection", &["hub.yaml"]).volatile(),
+    fixture("tenant lint", &["./crm"]),
     fixture("tenant render", &["./crm"]),
     fixture("tenant plan", &["./crm", "--context", "sandbox"]).with(Needs::Cluster),
     fixture(
@@ -1136,6 +1137,7 @@ fn a_full_disk_behind_stdout_is_an_error_of_every_command() {
             "plan",
             "check",
             "doctor",
+            "lint",
             "test-connection",
         ];
         let verb = fixture.name.rsplit(' ').next().unwrap_or_default();

@@ -31,5 +31,6 @@ mod server;
 mod support;
 mod template;
 mod tenant_datasource;
+mod tenant_lint;
 mod tenant_rows;
 mod yaml;

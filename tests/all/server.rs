@@ -637,6 +637,14 @@ fn every_route_is_visited() {
         ),
         visit(
             post,
+            "/tenants/lint",
+            "/tenants/lint",
+            Some(json!({ "offline": true })),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
             "/tenants/test-connections",
             "/tenants/test-connections",
             Some(json!({ "folder": "/nowhere" })),

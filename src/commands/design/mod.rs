@@ -22,7 +22,7 @@ mod undeploy;
 mod validate;
 mod view;
 
-use super::{Outcome, schema};
+use super::{Outcome, findings, schema};
 use crate::{
     api::design::{
         DeleteResult, DeployResult, DesignDiff, DesignList, DesignView, ImportResult,
@@ -98,7 +98,7 @@ impl Design {
     /// The report formats that the verb has beside the common ones.
     pub fn reports(&self) -> &'static [Report] {
         match self.verb {
-            Verb::Validate(_) => validate::REPORTS,
+            Verb::Validate(_) => findings::REPORTS,
             _ => &[],
         }
     }

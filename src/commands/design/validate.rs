@@ -3,17 +3,14 @@
 use super::source::{ClusterArgs, DesignArgs, SchemaArgs};
 use crate::{
     api::design::{ValidateDesign, ValidationReport},
-    commands::Outcome,
+    commands::{
+        Outcome,
+        findings::{self, Checked},
+    },
     context::Context,
     error::Result,
-    output::{Human, Report, View},
+    output::{Human, Report, View, human},
 };
-use weft_domain::check::Severity;
-
-mod report;
-
-/// The report formats of this command.
-pub(super) const REPORTS: &[Report] = &[Report::Junit, Report::Sarif];
 
 /// Check a design against the schemas of its kinds: exit 1 if it is not valid.
 ///
@@ -38,7 +35,15 @@ impl View for ValidationReport {
     const KIND: &'static str = "ValidationReport";
 
     fn human(&self) -> Human {
-        Human::Text(report::text(self))
+        let verdict = if self.valid { "valid" } else { "not valid" };
+        let resources = human::plural(self.resources as usize, "resource");
+        let found = human::plural(self.findings.len(), "finding");
+        Human::Text(format!(
+            "{}{} is {verdict}: {resources} checked against {}, {found}\n",
+            findings::text(&self.findings),
+            self.design,
+            self.model
+        ))
     }
 
     fn names(&self) -> Vec<String> {
@@ -49,11 +54,12 @@ impl View for ValidationReport {
     }
 
     fn report(&self, report: Report) -> Option<String> {
-        match report {
-            Report::Junit => Some(report::junit(self)),
-            Report::Sarif => Some(report::sarif(self)),
-            Report::Markdown => None,
-        }
+        let checked = Checked {
+            name: &self.design,
+            subjects: &self.checked,
+            findings: &self.findings,
+        };
+        checked.report(report)
     }
 }
 
@@ -80,10 +86,7 @@ impl Validate {
         let mut report = cx.client().await?.hand_over(request).await?;
         super::tell(cx, &report.notes);
         if self.strict {
-            for finding in &mut report.findings {
-                finding.severity = Severity::Error;
-            }
-            report.valid = report.findings.is_empty();
+            report.valid = findings::be_strict(&mut report.findings);
         }
         let valid = report.valid;
         Ok(Outcome::from(report).answering(valid))

@@ -1,6 +1,7 @@
 //! `tenant`: rows of a database that become Kubernetes objects.
 
 mod apply;
+mod lint;
 mod render;
 mod status;
 mod test_connection;
@@ -15,15 +16,16 @@ use super::{
         ClusterArgs,
         source::{SourceArgs, namespace},
     },
-    schema,
+    findings, schema,
 };
 use crate::{
     api::{
         deploy::Target,
-        tenant::{ConnectionTestList, RenderedRows, Tenants},
+        tenant::{ConnectionTestList, LintReport, RenderedRows, Tenants},
     },
     context::Context,
     error::{Code, Error, Result},
+    output::Report,
     service::tenant::{credentials, read},
 };
 
@@ -37,6 +39,7 @@ pub struct Tenant {
 
 #[derive(clap::Subcommand, Debug)]
 enum Verb {
+    Lint(lint::Lint),
     Render(render::Render),
     Plan(apply::Plan),
     Apply(apply::Apply),
@@ -50,6 +53,7 @@ impl Tenant {
     /// Runs the verb.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
         match self.verb {
+            Verb::Lint(verb) => verb.run(cx).await,
             Verb::Render(verb) => verb.run(cx).await,
             Verb::Plan(verb) => verb.run(cx).await,
             Verb::Apply(verb) => verb.run(cx).await,
@@ -62,7 +66,18 @@ impl Tenant {
 
     /// Whether the verb answers a question.
     pub fn is_predicate(&self) -> bool {
-        matches!(self.verb, Verb::Plan(_) | Verb::TestConnection(_))
+        matches!(
+            self.verb,
+            Verb::Lint(_) | Verb::Plan(_) | Verb::TestConnection(_)
+        )
+    }
+
+    /// The report formats that the verb has beside the common ones.
+    pub fn reports(&self) -> &'static [Report] {
+        match self.verb {
+            Verb::Lint(_) => findings::REPORTS,
+            _ => &[],
+        }
     }
 }
 
@@ -141,6 +156,7 @@ impl TenantArgs {
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![
+        schema::kind::<LintReport>(),
         schema::kind::<RenderedRows>(),
         schema::kind::<ConnectionTestList>(),
     ]

@@ -75,8 +75,16 @@ impl<'a> Found<'a> {
         let name = object
             .get("metadata")
             .and_then(|metadata| metadata.get("name"));
+        Self::about(
+            format!("{}/{}", text(object.get("kind")), text(name)),
+            origin,
+        )
+    }
+
+    /// What is found later about something that was read.
+    pub(super) const fn about(subject: String, origin: &'a Origin) -> Self {
         Self {
-            subject: format!("{}/{}", text(object.get("kind")), text(name)),
+            subject,
             origin,
             findings: Vec::new(),
         }

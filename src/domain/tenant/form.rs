@@ -1,7 +1,8 @@
 //! A form: which objects one row yields.
 //!
-//! It is read from one manifest, a `LynqForm` or, under its old name, a `TenantTemplate`. Its sixteen lists
-//! are for the eye only: what an entry makes, its `apiVersion` and `kind` say. Every text of an entry may be
+//! It is read from one manifest, a `LynqForm` or, under its old name, a `TenantTemplate`, or with others from
+//! a `TenantSet`, where it has one list. The sixteen lists of the others are for the eye only: what an entry
+//! makes, its `apiVersion` and `kind` say. Every text of an entry may be
 //! a template; all of them are parsed here, once for all rows. The policies of an entry become the
 //! annotations that steer our own objects (`weftctl help annotations`), with two differences from the
 //! operator: `conflictPolicy: Force` also takes over an object that exists without us, which would be taken
@@ -13,9 +14,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::fields::{self, Fields, Found, Head};
+use super::hub::{FORMS, TENANT_SET};
 use crate::check::{Finding, Rule};
 use crate::ownership::IgnorePath;
-use crate::path::Path;
+use crate::path::{Path, Segment};
 use crate::resource::{
     ADOPT, CONFLICT_POLICY, CREATION_POLICY, DEADLINE, DELETION_POLICY, IGNORE_FIELDS,
     ON_DEPENDENCY_FAILURE, Origin, PATCH_STRATEGY, WAIT,
@@ -52,6 +54,9 @@ pub const LISTS: [&str; 16] = [
     "manifests",
 ];
 
+/// The list of a form that is in a `TenantSet`.
+const RESOURCES: &str = "resources";
+
 /// How long a rollout may stand still, unless its form says otherwise.
 const PROGRESS_DEADLINE: u64 = 600;
 
@@ -68,8 +73,23 @@ pub struct Form {
     pub rollout: Rollout,
     /// What is made of a row, in the order in which it was read.
     pub entries: Vec<Entry>,
+    /// What findings call it, such as `LynqForm/web`.
+    pub subject: String,
+    /// Where its hub is named.
+    pub hub_at: Path,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// What was read of a form.
+#[derive(Debug)]
+pub struct ReadForm {
+    /// The name that its manifest gives it; empty where there is none.
+    pub name: String,
+    /// The form; none where a finding is an error.
+    pub form: Option<Form>,
+    /// What is wrong with it, or looks wrong.
+    pub findings: Vec<Finding>,
 }
 
 /// How many rows change at a time.
@@ -106,6 +126,42 @@ pub struct Entry {
     pub proceeds: bool,
 }
 
+impl Entry {
+    /// Returns where it says what is at a place of its object.
+    pub fn place_of(&self, path: &Path) -> Path {
+        let keys: Option<Vec<&str>> = path.segments().iter().map(Segment::key).collect();
+        let given = |texts: &[(String, Text)], key: &str| {
+            let text = texts.iter().find(|(known, _)| known == key);
+            text.map(|(_, text)| text.at.clone())
+        };
+        let beside = match keys.as_deref() {
+            Some(["metadata", "name"]) => self.name.as_ref().map(|text| text.at.clone()),
+            Some(["metadata", "namespace"]) => self.namespace.as_ref().map(|text| text.at.clone()),
+            Some(["metadata", "labels", key]) => given(&self.labels, key),
+            Some(["metadata", "annotations", key]) => given(&self.annotations, key),
+            _ => None,
+        };
+        beside.unwrap_or_else(|| self.at.join("spec").under(path))
+    }
+
+    /// Lists its texts that may have actions.
+    pub(super) fn texts(&self) -> Vec<&Text> {
+        let mut texts: Vec<&Text> = self.name.iter().chain(&self.namespace).collect();
+        let more = self.labels.iter().chain(&self.annotations);
+        texts.extend(more.map(|(_, text)| text));
+        let mut nodes = vec![&self.object];
+        while let Some(node) = nodes.pop() {
+            match node {
+                Node::Plain(_) => {}
+                Node::Text(text) => texts.push(text),
+                Node::List(list) => nodes.extend(list.iter().rev()),
+                Node::Mapping(map) => nodes.extend(map.iter().rev().map(|(_, node)| node)),
+            }
+        }
+        texts
+    }
+}
+
 /// A value of an object whose texts are templates.
 #[derive(Debug)]
 pub(super) enum Node {
@@ -129,22 +185,38 @@ pub(super) struct Text {
 }
 
 impl Form {
-    /// Whether a manifest is a form, or means to be one.
+    /// Whether a manifest has forms, or means to have some.
     pub fn is_form(object: &Value) -> bool {
         let kind = object.get("kind").and_then(Value::as_str);
-        KINDS.iter().any(|(_, known, _)| kind == Some(known))
+        kind == Some(TENANT_SET.1) || KINDS.iter().any(|(_, known, _)| kind == Some(known))
     }
 
-    /// Returns the name that a manifest gives its form, for what goes wrong before there is one.
-    pub fn name_of(object: &Value) -> Option<&str> {
-        object.get("metadata")?.get("name")?.as_str()
-    }
-
-    /// Reads a form. There is none if one of the findings is an error.
-    pub fn read(object: &Value, origin: &Origin) -> (Option<Self>, Vec<Finding>) {
+    /// Reads the forms of a manifest.
+    pub fn read(object: &Value, origin: &Origin) -> Vec<ReadForm> {
+        if object.get("kind").and_then(Value::as_str) == Some(TENANT_SET.1) {
+            return forms_of_set(object, origin);
+        }
         let mut found = Found::new(object, origin);
         let form = read(object, origin, &mut found);
-        found.sound(form)
+        let (form, findings) = found.sound(form);
+        let name = object.pointer("/metadata/name").and_then(Value::as_str);
+        let name = name.unwrap_or_default().to_owned();
+        vec![ReadForm {
+            name,
+            form,
+            findings,
+        }]
+    }
+
+    /// Says that the form names a hub that isn't one of some.
+    pub fn without_hub<'a>(&self, hubs: impl Iterator<Item = &'a str> + Clone) -> Finding {
+        let known: Vec<&str> = hubs.clone().collect();
+        let message = format!("there is no hub {:?}, only {}", self.hub, known.join(", "));
+        let mut found = Found::about(self.subject.clone(), &self.origin);
+        let near = crate::near::nearest(&self.hub, hubs);
+        let hint = near.map(|near| format!("did you mean {near:?}?"));
+        found.add_with(Rule::UnknownHub, self.hub_at.clone(), message, hint);
+        found.findings.remove(0)
     }
 }
 
@@ -156,6 +228,7 @@ fn read(object: &Value, origin: &Origin, found: &mut Found<'_>) -> Option<Form> 
         namespace,
         mut spec,
     } = fields::head(object, expected, found)?;
+    let hub_at = spec.path.join(*hub);
     let hub = spec.required(hub, found);
     let (rollout, entries) = body(spec, &LISTS, found);
     Some(Form {
@@ -164,8 +237,53 @@ fn read(object: &Value, origin: &Origin, found: &mut Found<'_>) -> Option<Form> 
         hub: hub?,
         rollout,
         entries,
+        subject: found.subject.clone(),
+        hub_at,
         origin: origin.clone(),
     })
+}
+
+/// Reads the forms of a `TenantSet`. What is wrong with the set itself is found with its hub.
+fn forms_of_set(object: &Value, origin: &Origin) -> Vec<ReadForm> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
+    let mut of_set = Found::new(object, origin);
+    let spec = object.get("spec").and_then(Value::as_object);
+    let spec = spec.map(|spec| Fields::new(spec, Path::root().join("spec")));
+    let forms = spec.and_then(|mut spec| spec.object(FORMS, &mut of_set, true));
+    let Some(mut forms) = forms else {
+        let (name, form) = (String::new(), None);
+        let findings = of_set.findings;
+        return vec![ReadForm {
+            name,
+            form,
+            findings,
+        }];
+    };
+    let names: Vec<&String> = forms.map.keys().collect();
+    let forms = names.into_iter().map(|form| {
+        let mut found = Found::new(object, origin);
+        let read = forms.object(form, &mut found, true).map(|fields| {
+            let (rollout, entries) = body(fields, &[RESOURCES], &mut found);
+            Form {
+                name: form.clone(),
+                namespace: namespace.map(str::to_owned),
+                hub: name.unwrap_or_default().to_owned(),
+                rollout,
+                entries,
+                subject: found.subject.clone(),
+                hub_at: Path::root().join("metadata").join("name"),
+                origin: origin.clone(),
+            }
+        });
+        let (read, findings) = found.sound(read);
+        ReadForm {
+            name: form.clone(),
+            form: read,
+            findings,
+        }
+    });
+    forms.collect()
 }
 
 /// Reads what a form says beside its hub: its rollout, and the entries of its lists.
@@ -208,15 +326,8 @@ fn rollout(spec: &mut Fields<'_>, found: &mut Found<'_>) -> Rollout {
     }
 }
 
-/// Reads an entry, and the ids that it depends on with their places.
-fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(String, Path)>)> {
-    let at = fields.path.clone();
-    let id = fields.required("id", found);
-    let name = fields.text_or_empty("nameTemplate", found);
-    let namespace = fields.text_or_empty("targetNamespace", found);
-    let labels = texts(&mut fields, "labelsTemplate", found);
-    let annotations = texts(&mut fields, "annotationsTemplate", found);
-    let depends_on = fields.texts("dependIds", found);
+/// Reads the policies of an entry, as annotations.
+fn policies(fields: &mut Fields<'_>, found: &mut Found<'_>) -> Vec<(&'static str, String)> {
     let mut policies = Vec::new();
     let mut choice = |field: &str, allowed: &[&str], found: &mut Found<'_>| {
         let chosen = fields.text(field, found)?;
@@ -241,8 +352,7 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
     {
         policies.push((PATCH_STRATEGY, chosen));
     }
-    let proceeds = fields.flag("skipOnDependencyFailure", found) == Some(false);
-    if proceeds {
+    if fields.flag("skipOnDependencyFailure", found) == Some(false) {
         policies.push((ON_DEPENDENCY_FAILURE, "Proceed".to_owned()));
     }
     if fields.flag("waitForReady", found) == Some(false) {
@@ -261,6 +371,25 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
         let paths: Vec<&str> = ignored.iter().map(|(path, _)| path.as_str()).collect();
         policies.push((IGNORE_FIELDS, paths.join(",")));
     }
+    policies
+}
+
+/// Reads an entry, and the ids that it depends on with their places.
+fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(String, Path)>)> {
+    let at = fields.path.clone();
+    let id = fields.required("id", found);
+    let name = fields.text_or_empty("nameTemplate", found);
+    let namespace = fields.text_or_empty("targetNamespace", found);
+    let labels = texts(&mut fields, "labelsTemplate", found);
+    let annotations = texts(&mut fields, "annotationsTemplate", found);
+    let depends_on = fields.texts("dependIds", found);
+    let policies = policies(&mut fields, found);
+    let has = |key: &str, value: &str| {
+        policies
+            .iter()
+            .any(|(known, set)| *known == key && set == value)
+    };
+    let proceeds = has(ON_DEPENDENCY_FAILURE, "Proceed");
     let object = fields.object("spec", found, true);
     fields.end(found);
     let object = object?;

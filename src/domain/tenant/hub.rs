@@ -1,7 +1,8 @@
 //! A hub: where the rows are, how the database is reached, and what the columns mean.
 //!
-//! It is read from one manifest, a `LynqHub` or, under its old name, a `TenantRegistry`. What is wrong
-//! with it comes back as findings, each with its field; a hub with an error is not used.
+//! It is read from one manifest: a `LynqHub` or, under its old name, a `TenantRegistry`; or a `TenantSet`,
+//! our own, which says the same and has its forms in it. What is wrong with it comes back as findings,
+//! each with its field; a hub with an error is not used.
 //!
 //! Beside the operator's own fields it may say `postgresql` and `sqlite` for the type of its source,
 //! how TLS is done (`sslMode`, `sslRootCertRef`, `sslCertRef`, `sslKeyRef`), how many connections are
@@ -19,10 +20,17 @@ use crate::check::{Finding, Rule};
 use crate::resource::Origin;
 
 /// What [`Hub::is_hub`] knows: group and version, kind.
-const KINDS: [(&str, &str); 2] = [
+const KINDS: [(&str, &str); 3] = [
     ("operator.lynq.sh/v1", "LynqHub"),
     ("operator.kubernetes-tenants.org/v1", "TenantRegistry"),
+    TENANT_SET,
 ];
+
+/// A hub with its forms in one manifest.
+pub(super) const TENANT_SET: (&str, &str) = ("weftctl.dev/v1", "TenantSet");
+
+/// The field of a `TenantSet` with the forms, by name.
+pub(super) const FORMS: &str = "forms";
 
 /// Where rows come from, and what their columns mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +49,10 @@ pub struct Hub {
     pub mappings: Mappings,
     /// The column that says when a row was last changed.
     pub updated_at: Option<UpdatedAt>,
+    /// What findings call it, such as `LynqHub/crm`.
+    pub subject: String,
+    /// Where it was read.
+    pub origin: Origin,
 }
 
 /// A column that says when a row was last changed.
@@ -456,12 +468,12 @@ impl Hub {
     /// Reads a hub. There is none if one of the findings is an error.
     pub fn read(object: &Value, origin: &Origin) -> (Option<Self>, Vec<Finding>) {
         let mut found = Found::new(object, origin);
-        let hub = read(object, &mut found);
+        let hub = read(object, origin, &mut found);
         found.sound(hub)
     }
 }
 
-fn read(object: &Value, found: &mut Found<'_>) -> Option<Hub> {
+fn read(object: &Value, origin: &Origin, found: &mut Found<'_>) -> Option<Hub> {
     let kind = object.get("kind").and_then(Value::as_str);
     let (expected, _) = KINDS.iter().find(|(_, known)| kind == Some(known))?;
     let Head {
@@ -472,6 +484,9 @@ fn read(object: &Value, found: &mut Found<'_>) -> Option<Hub> {
     let source = spec.object("source", found, true);
     let values = spec.object("valueMappings", found, true);
     let extra = spec.object("extraValueMappings", found, false);
+    if kind == Some(TENANT_SET.1) {
+        spec.get(FORMS);
+    }
     spec.end(found);
     let mappings = values.map(|values| mappings(values, extra, found));
     let mut source = source?;
@@ -504,6 +519,8 @@ fn read(object: &Value, found: &mut Found<'_>) -> Option<Hub> {
             column,
             overlap: overlap.unwrap_or(Duration::from_mins(1)),
         }),
+        subject: found.subject.clone(),
+        origin: origin.clone(),
     })
 }
 

@@ -41,6 +41,9 @@ pub struct RowProblem {
     pub file: String,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
+    /// The field, for looking it up in the text.
+    #[serde(skip)]
+    pub place: Path,
 }
 
 impl fmt::Display for RowProblem {
@@ -186,6 +189,7 @@ impl Made {
             field: String::new(),
             file: String::new(),
             message,
+            place: Path::default(),
         });
     }
 
@@ -223,6 +227,7 @@ impl Made {
             field: field.unwrap_or(&entry.at).to_string(),
             file: form.origin.to_string(),
             message,
+            place: field.unwrap_or(&entry.at).clone(),
         });
     }
 }
@@ -299,7 +304,7 @@ impl Making<'_> {
                 set(&mut object, "annotations", DEPENDS_ON, on.join(","));
             }
             let origin = Origin {
-                inside: entry.at.join("spec"),
+                inside: form.origin.inside.under(&entry.at).join("spec"),
                 part: Some(Arc::new(part_of(form, entry, &self.row.uid))),
                 ..form.origin.clone()
             };

@@ -3,6 +3,7 @@
 
 pub(crate) mod credentials;
 pub mod datasource;
+pub(crate) mod lint;
 pub(crate) mod read;
 pub(in crate::service) mod rows;
 

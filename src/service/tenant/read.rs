@@ -8,7 +8,10 @@ use std::{
 use weft_domain::{
     check::{Finding, Severity},
     source::Bundle,
-    tenant::{form::Form, hub::Hub},
+    tenant::{
+        form::{Form, ReadForm},
+        hub::Hub,
+    },
 };
 
 use crate::{
@@ -56,14 +59,31 @@ pub(in crate::service) struct Set {
     pub(in crate::service) hub: Located,
     /// The forms that can be used.
     pub(in crate::service) forms: Vec<Form>,
-    /// The names of those that can't, and why.
-    pub(in crate::service) broken: Vec<(String, Error)>,
+    /// Those that can't.
+    pub(in crate::service) broken: Vec<Broken>,
     /// Warnings.
     pub(in crate::service) findings: Vec<Finding>,
     /// Where lines and columns are looked up.
     pub(in crate::service) places: Places,
     /// What was left out.
     pub(in crate::service) notes: Vec<String>,
+}
+
+/// A form that can't be used.
+pub(in crate::service) struct Broken {
+    /// Its name.
+    pub(in crate::service) name: String,
+    /// Why not.
+    pub(in crate::service) findings: Vec<Finding>,
+}
+
+impl Broken {
+    /// Why it can't be used, as one error.
+    pub(in crate::service) fn error(&self) -> Error {
+        let errors = self.findings.iter();
+        let errors = errors.map(|finding| from::finding(finding).coded(Code::BadForm));
+        Error::all(errors).unwrap_or_else(|| Error::internal("a broken form without a reason"))
+    }
 }
 
 /// Reads a hub and its forms.
@@ -78,6 +98,7 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
     compute(move || {
         let manifests = read.into_manifests()?;
         let hubs = hubs_of(&manifests, &file)?;
+        let names: Vec<String> = hubs.items.iter().map(|l| l.hub.name.clone()).collect();
         let mut set = Set {
             hub: the_one(hubs.items, hub.as_deref(), file)?,
             forms: Vec::new(),
@@ -86,25 +107,17 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
             places: manifests.places,
             notes: manifests.notes,
         };
-        for (object, origin) in &manifests.objects {
-            if !Form::is_form(object) {
-                continue;
+        let forms = manifests.objects.iter();
+        let forms = forms.filter(|(object, _)| Form::is_form(object));
+        for mut read in forms.flat_map(|(object, origin)| Form::read(object, origin)) {
+            if let Some(form) = &read.form
+                && !names.contains(&form.hub)
+            {
+                let known = names.iter().map(String::as_str);
+                read.findings.push(form.without_hub(known));
+                read.form = None;
             }
-            let (form, mut found) = Form::read(object, origin);
-            set.places.locate(&mut found);
-            let errors = found.extract_if(.., |finding| finding.severity == Severity::Error);
-            let errors: Vec<Error> = errors
-                .map(|finding| from::finding(&finding).coded(Code::BadForm))
-                .collect();
-            set.findings.extend(found);
-            match (form, Error::all(errors)) {
-                (Some(form), _) if form.hub == set.hub.hub.name => set.forms.push(form),
-                (None, Some(error)) => {
-                    let name = Form::name_of(object).unwrap_or_default();
-                    set.broken.push((name.to_owned(), error));
-                }
-                _ => {}
-            }
+            set.add(read);
         }
         set.one_of_each()?;
         Ok(set)
@@ -113,6 +126,27 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
 }
 
 impl Set {
+    /// Adds what was read of a form, unless it belongs to another hub.
+    fn add(&mut self, read: ReadForm) {
+        let ReadForm {
+            name,
+            form,
+            mut findings,
+        } = read;
+        self.places.locate(&mut findings);
+        let errors = findings.extract_if(.., |finding| finding.severity == Severity::Error);
+        let errors: Vec<Finding> = errors.collect();
+        match form {
+            Some(form) if form.hub != self.hub.hub.name => return,
+            Some(form) => self.forms.push(form),
+            None => self.broken.push(Broken {
+                name,
+                findings: errors,
+            }),
+        }
+        self.findings.extend(findings);
+    }
+
     /// Refuses two forms of one name.
     fn one_of_each(&self) -> Result<()> {
         let mut known = HashMap::new();

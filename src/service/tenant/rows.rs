@@ -16,6 +16,7 @@ use weft_domain::{
     tenant::{
         self,
         hub::Mappings,
+        lint,
         render::{Made, Read, RowCounts, RowProblem, Setting, made},
         row::Row,
     },
@@ -77,40 +78,47 @@ impl Rows {
     ) -> Result<Self> {
         let mut vault = Vault::new(tenants.given.clone(), target.clone());
         let folder = tenants.folder.clone();
-        let set = read::set(services, tenants).await?;
+        let set = Arc::new(read::set(services, tenants).await?);
         handle.check()?;
-        let hub = &set.hub.hub;
-        let begun = Instant::now();
         let read = async {
-            let credentials = vault.credentials(&set.hub).await?;
-            let folder = set.hub.folder(Path::new(&folder));
-            let database = Datasource::open(&hub.source, &credentials, &folder);
+            let database = database(&set, &mut vault, &folder).await?;
             handle.step(format!("reading the rows of {}", database.address()));
-            let mut rows = Vec::new();
-            let columns = Columns::of(&hub.mappings);
-            database
-                .rows(&hub.mappings, |row| {
-                    rows.push(columns.row(&row));
-                    if handle.check().is_ok() {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(())
-                    }
-                })
-                .await?;
-            handle.check()?;
-            Ok(rows)
+            Self::of(set.clone(), &database, handle, |_| {}).await
         };
-        let rows = read.await.map_err(|error: Error| in_hub(error, &set.hub))?;
+        let rows = read.await;
+        rows.map_err(|error: Error| in_hub(error, &set.hub))
+    }
+
+    /// Reads the rows of a database; `seen` is told of each as it is.
+    pub(super) async fn of(
+        set: Arc<Set>,
+        database: &Datasource,
+        handle: &Handle,
+        mut seen: impl FnMut(&datasource::Row) + Send,
+    ) -> Result<Self> {
+        let begun = Instant::now();
+        let mappings = &set.hub.hub.mappings;
+        let columns = Columns::of(mappings);
+        let mut rows = Vec::new();
+        database
+            .rows(mappings, |row| {
+                seen(&row);
+                rows.push(columns.row(&row));
+                if handle.check().is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+            .await?;
+        handle.check()?;
         tracing::debug!(
             rows = rows.len(),
             seconds = begun.elapsed().as_secs_f64(),
             "rows were read"
         );
-        Ok(Self {
-            set: Arc::new(set),
-            rows: rows.into(),
-        })
+        let rows = rows.into();
+        Ok(Self { set, rows })
     }
 
     /// The name of the set.
@@ -192,24 +200,14 @@ impl Rows {
         })
     }
 
-    /// Makes the objects, and judges them as a cluster sees them: what is wrong with one is withheld, and
-    /// with it what depends on it. `is_accepted` tells of an error that this cluster makes none of.
-    ///
-    /// # Errors
-    /// When the objects can't be judged at all.
-    pub(in crate::service) fn wanted(
-        &self,
-        namespace: &str,
-        scope: Scope<'_>,
-        is_accepted: &dyn Fn(&Finding, &ResourceSet) -> bool,
-    ) -> Result<Wanted> {
+    /// Makes the objects, and judges them.
+    fn judged(&self, namespace: &str, scope: Scope<'_>) -> Result<(Made, Judged)> {
         let Set {
             hub,
             forms,
-            broken,
-            findings,
             places,
             notes,
+            ..
         } = &*self.set;
         let setting = Setting {
             hub: &hub.hub.name,
@@ -225,6 +223,51 @@ impl Rows {
             notes.clone(),
         );
         let judged = Judged::for_cluster(manifests, Schemas::default(), Some(namespace), scope)?;
+        Ok((made, judged))
+    }
+
+    /// Makes the objects, and tells what is wrong with rows, forms and objects; `known` is what was found
+    /// before.
+    ///
+    /// # Errors
+    /// When the objects can't be judged at all.
+    pub(super) fn linted(
+        &self,
+        namespace: Option<&str>,
+        known: &[Finding],
+    ) -> Result<(RowCounts, Vec<Finding>)> {
+        let namespace = namespace.or(self.namespace()).unwrap_or("default");
+        let (made, mut judged) = self.judged(namespace, &|_, _| None)?;
+        for finding in &mut judged.findings {
+            if finding.rule == Rule::UnknownKind {
+                // A cluster may know it.
+                finding.severity = Severity::Warning;
+            }
+        }
+        let Set { hub, forms, .. } = &*self.set;
+        let (problems, objects) = (&made.problems, &judged.findings);
+        let findings = lint::of_rows(&hub.hub, forms, problems, objects, known);
+        Ok((made.rows, findings))
+    }
+
+    /// Makes the objects, and judges them as a cluster sees them: what is wrong with one is withheld, and
+    /// with it what depends on it. `is_accepted` tells of an error that this cluster makes none of.
+    ///
+    /// # Errors
+    /// When the objects can't be judged at all.
+    pub(in crate::service) fn wanted(
+        &self,
+        namespace: &str,
+        scope: Scope<'_>,
+        is_accepted: &dyn Fn(&Finding, &ResourceSet) -> bool,
+    ) -> Result<Wanted> {
+        let Set {
+            forms,
+            broken,
+            findings,
+            ..
+        } = &*self.set;
+        let (mut made, judged) = self.judged(namespace, scope)?;
         let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = judged
             .findings
             .iter()
@@ -242,8 +285,11 @@ impl Rows {
                 None => return Err(crate::error::from::finding(finding)),
             }
         }
-        for (form, error) in broken {
-            made.withheld.form(form.as_str(), error.to_string());
+        let mut of_forms = Vec::new();
+        for form in broken {
+            let error = form.error();
+            made.withheld.form(form.name.as_str(), error.to_string());
+            of_forms.push(error);
         }
         let mut all = findings.clone();
         all.extend(of_first_rows(warnings));
@@ -257,11 +303,21 @@ impl Rows {
             set: judged.set.without(withheld),
             rows,
             problems,
-            broken: broken.iter().map(|(_, error)| error.clone()).collect(),
+            broken: of_forms,
             findings: all,
             notes: judged.notes,
         })
     }
+}
+
+/// Prepares to read the rows of a set; nothing is connected yet.
+///
+/// # Errors
+/// When its credentials can't be had.
+pub(super) async fn database(set: &Set, vault: &mut Vault, folder: &str) -> Result<Datasource> {
+    let credentials = vault.credentials(&set.hub).await?;
+    let folder = set.hub.folder(Path::new(folder));
+    Ok(Datasource::open(&set.hub.hub.source, &credentials, &folder))
 }
 
 /// The clock and the randomness of the machine, for templates that ask for them.

@@ -71,9 +71,27 @@ fn a_hub_is_read_under_its_old_and_its_new_name() {
     let old = new
         .replace("operator.lynq.sh", "operator.kubernetes-tenants.org")
         .replace("LynqHub", "TenantRegistry");
+    let set = new
+        .replace("operator.lynq.sh", "weftctl.dev")
+        .replace("LynqHub", "TenantSet");
     let (hub, findings) = read(&new);
-    assert_eq!((&hub, findings), (&read(&old).0, Vec::new()));
+    assert_eq!(findings, []);
     let hub = hub.unwrap();
+    for (text, kind) in [
+        (old, "TenantRegistry"),
+        (format!("{set}  forms: {{}}\n"), "TenantSet"),
+    ] {
+        let (other, findings) = read(&text);
+        assert_eq!(findings, []);
+        let expected = Hub {
+            subject: format!("{kind}/shop"),
+            ..hub.clone()
+        };
+        assert_eq!(other, Some(expected));
+    }
+    // Forms in a hub of another kind are of no use.
+    let (_, findings) = read(&format!("{new}  forms: {{}}\n"));
+    assert_eq!(findings[0].message, "unknown field \"forms\"");
     assert_eq!(hub.sync_interval, Duration::from_secs(30));
     assert_eq!(hub.mappings.columns(), ["id", "active"]);
     let Source::MySql(server) = &hub.source else {

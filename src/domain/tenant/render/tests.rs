@@ -35,7 +35,8 @@ fn read(lists: &str) -> (Option<Form>, Vec<Finding>) {
         "apiVersion: operator.lynq.sh/v1\nkind: LynqForm\nmetadata: {{name: web}}\nspec:\n  hubId: crm\n{lists}"
     );
     let document = yaml::parse_one(&text, &Limits::STREAM).unwrap();
-    Form::read(&document, &origin())
+    let read = Form::read(&document, &origin()).pop().unwrap();
+    (read.form, read.findings)
 }
 
 fn form(lists: &str) -> Form {
@@ -370,4 +371,66 @@ fn what_is_wrong_with_a_form_is_said_with_its_place() {
             "spec.services[0].dependIds: depends on itself: a → b → a (dependency-cycle)",
         ]
     );
+}
+
+#[test]
+fn a_set_has_its_forms_in_it() {
+    let text = "apiVersion: weftctl.dev/v1
+kind: TenantSet
+metadata: {name: crm, namespace: tenants}
+spec:
+  source: {type: sqlite, sqlite: {path: crm.db, table: tenants}}
+  valueMappings: {uid: id, activate: active}
+  forms:
+    web:
+      rollout: {maxSkew: 2}
+      resources:
+        - id: settings
+          nameTemplate: '{{ .uid }}-{{ .templateRef }}'
+          spec: {apiVersion: v1, kind: ConfigMap, data: {hub: '{{ .hubId }}'}}
+    broken:
+      resources: [{id: a, spec: {kind: ConfigMap}}]
+      deployments: []
+    empty:
+";
+    let document = yaml::parse_one(text, &Limits::STREAM).unwrap();
+    assert!(Form::is_form(&document));
+    let read = Form::read(&document, &origin());
+    let found: Vec<_> = read
+        .iter()
+        .map(|read| (read.name.as_str(), shown(&read.findings)))
+        .collect();
+    let broken = vec![
+        "spec.forms.broken.resources[0].spec: missing field \"apiVersion\" (missing-field)"
+            .to_owned(),
+        "spec.forms.broken.deployments: unknown field \"deployments\" (unknown-field)".to_owned(),
+    ];
+    let empty = vec!["spec.forms: missing field \"empty\" (missing-field)".to_owned()];
+    assert_eq!(
+        found,
+        [("web", vec![]), ("broken", broken), ("empty", empty)]
+    );
+    let form = read.into_iter().next().unwrap().form.unwrap();
+    assert_eq!(form.rollout.max_skew, Some(2));
+    assert_eq!(
+        (form.hub.as_str(), form.namespace.as_deref()),
+        ("crm", Some("tenants"))
+    );
+    let made = make(form, vec![Ok(row("acme", &[]))]);
+    let (object, origin) = &made.objects[0];
+    assert_eq!(object["metadata"]["name"], "acme-web");
+    assert_eq!(object["data"]["hub"], "crm");
+    assert_eq!(
+        origin.inside.to_string(),
+        "spec.forms.web.resources[0].spec"
+    );
+}
+
+#[test]
+fn a_form_without_its_hub_says_which_ones_there_are() {
+    let form = form(SETTINGS);
+    let finding = form.without_hub(["crn", "shop"].into_iter());
+    assert_eq!(finding.message, "there is no hub \"crm\", only crn, shop");
+    assert_eq!(finding.path.as_deref(), Some("spec.hubId"));
+    assert_eq!(finding.hint.as_deref(), Some("did you mean \"crn\"?"));
 }

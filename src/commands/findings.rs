@@ -1,34 +1,54 @@
-//! Reports of a validation: lines for people, `JUnit` for CI, SARIF for code scanning.
+//! Reports of findings: lines for people, `JUnit` for CI, SARIF for code scanning.
 
 use std::collections::HashMap;
 
 use serde_json::json;
 use weft_domain::check::{Rule, Severity};
 
-use crate::{
-    api::design::{Finding, ValidationReport},
-    output::human,
-    service::system::VERSION,
-};
+use crate::{api::design::Finding, output::Report, service::system::VERSION};
 
-/// One line per finding, hints below, and a sum.
-pub(super) fn text(report: &ValidationReport) -> String {
+/// The formats.
+pub(super) const REPORTS: &[Report] = &[Report::Junit, Report::Sarif];
+
+/// What was checked, and what was found.
+pub(super) struct Checked<'a> {
+    /// The name of the whole.
+    pub(super) name: &'a str,
+    /// What findings may be about.
+    pub(super) subjects: &'a [String],
+    /// The findings.
+    pub(super) findings: &'a [Finding],
+}
+
+impl Checked<'_> {
+    /// Makes one of the reports.
+    pub(super) fn report(&self, report: Report) -> Option<String> {
+        match report {
+            Report::Junit => Some(junit(self)),
+            Report::Sarif => Some(sarif(self.findings)),
+            Report::Markdown => None,
+        }
+    }
+}
+
+/// Counts warnings as errors; tells whether nothing was found at all.
+pub(super) fn be_strict(findings: &mut [Finding]) -> bool {
+    for finding in &mut *findings {
+        finding.severity = Severity::Error;
+    }
+    findings.is_empty()
+}
+
+/// One line per finding, hints below.
+pub(super) fn text(findings: &[Finding]) -> String {
     use std::fmt::Write;
     let mut text = String::new();
-    for finding in &report.findings {
+    for finding in findings {
         let _ = writeln!(text, "{}: {finding}", label(finding.severity));
         if let Some(hint) = &finding.hint {
             let _ = writeln!(text, "  hint: {hint}");
         }
     }
-    let verdict = if report.valid { "valid" } else { "not valid" };
-    let resources = human::plural(report.resources as usize, "resource");
-    let findings = human::plural(report.findings.len(), "finding");
-    let _ = writeln!(
-        text,
-        "{} is {verdict}: {resources} checked against {}, {findings}",
-        report.design, report.model
-    );
     text
 }
 
@@ -40,17 +60,17 @@ fn label(severity: Severity) -> &'static str {
 }
 
 /// `JUnit`: a test case per resource, failed by its errors; warnings stand in its output.
-pub(super) fn junit(report: &ValidationReport) -> String {
+fn junit(report: &Checked<'_>) -> String {
     use std::fmt::Write;
     let mut cases: Vec<(&str, Vec<&Finding>)> = report
-        .checked
+        .subjects
         .iter()
         .map(|id| (id.as_str(), Vec::new()))
         .collect();
     let ids = cases.iter().enumerate().map(|(at, (id, _))| (*id, at));
     let at: HashMap<&str, usize> = ids.collect();
     let mut others = Vec::new();
-    for finding in &report.findings {
+    for finding in report.findings {
         let resource = finding.resource.as_deref();
         match resource.and_then(|id| at.get(id)) {
             Some(at) => cases[*at].1.push(finding),
@@ -70,13 +90,13 @@ pub(super) fn junit(report: &ValidationReport) -> String {
         text,
         "<testsuites tests=\"{0}\" failures=\"{failures}\">\n  <testsuite name=\"{1}\" tests=\"{0}\" failures=\"{failures}\">",
         cases.len(),
-        xml(&report.design)
+        xml(report.name)
     );
     for (id, findings) in &cases {
         let _ = write!(
             text,
             "    <testcase classname=\"{}\" name=\"{}\"",
-            xml(&report.design),
+            xml(report.name),
             xml(id)
         );
         if findings.is_empty() {
@@ -131,13 +151,12 @@ fn xml(text: &str) -> String {
 }
 
 /// SARIF 2.1.0, one run.
-pub(super) fn sarif(report: &ValidationReport) -> String {
+fn sarif(findings: &[Finding]) -> String {
     let rules: Vec<_> = Rule::ALL
         .iter()
         .map(|rule| json!({ "id": rule.name() }))
         .collect();
-    let results: Vec<_> = report
-        .findings
+    let results: Vec<_> = findings
         .iter()
         .map(|finding| {
             let mut location = json!({});
