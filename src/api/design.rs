@@ -470,6 +470,43 @@ pub struct DeployResult {
     /// What is wrong with rows: what there is of them stays as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<RowProblem>,
+    /// How forms stand whose rows change a few at a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RolloutStatus>,
+}
+
+/// How a form stands whose rows change a few at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The form.
+    pub form: String,
+    /// The kubeconfig context.
+    pub context: String,
+    /// How far it is.
+    pub phase: RolloutPhase,
+    /// How many rows may change at a time.
+    pub max_skew: usize,
+    /// How many rows it makes something of.
+    pub rows: usize,
+    /// How many of them are as they shall be.
+    pub updated: usize,
+    /// How many have begun to change and are not ready.
+    pub updating: usize,
+    /// Why no further row begins; empty unless it has failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// How far a rollout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum RolloutPhase {
+    /// Rows are left.
+    InProgress,
+    /// A row did not become what it shall be, and no further one begins.
+    Failed,
+    /// All rows are as they shall be.
+    Complete,
 }
 
 impl DeployResult {
@@ -480,6 +517,7 @@ impl DeployResult {
         self.failures.extend(other.failures);
         self.fingerprints.extend(other.fingerprints);
         self.blockers.extend(other.blockers);
+        self.rollouts.extend(other.rollouts);
         for note in other.notes {
             if !self.notes.contains(&note) {
                 self.notes.push(note);

@@ -3,6 +3,7 @@
 
 mod faults;
 mod policies;
+mod rollout;
 
 use std::collections::BTreeSet;
 

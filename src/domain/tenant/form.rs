@@ -309,13 +309,11 @@ fn rollout(spec: &mut Fields<'_>, found: &mut Found<'_>) -> Rollout {
     if let Some(mut fields) = fields {
         skew = fields.number("maxSkew", 0..=1_000_000, found);
         deadline = fields.number("progressDeadlineSeconds", 60..=3600, found);
-        if skew.is_some_and(|skew| skew > 0) {
-            let message = "rows do not wait for each other yet: all of them change at once";
-            found.add(
-                Rule::NotHeeded,
-                fields.path.join("maxSkew"),
-                message.to_owned(),
-            );
+        let is_changed = deadline.is_some_and(|deadline| deadline != PROGRESS_DEADLINE);
+        if is_changed && skew.unwrap_or_default() == 0 {
+            let message = "counts only with a maxSkew: without one no row waits for another";
+            let at = fields.path.join("progressDeadlineSeconds");
+            found.add(Rule::NotHeeded, at, message.to_owned());
         }
         fields.end(found);
     }

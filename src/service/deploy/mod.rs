@@ -21,6 +21,7 @@ mod perform;
 mod preflight;
 mod ready;
 mod record;
+mod rollout;
 mod several;
 mod site;
 mod status;
@@ -33,7 +34,7 @@ pub use record::history;
 pub use status::status;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -50,10 +51,15 @@ use weft_domain::{
     plan::{self, Action, Plan, Refusal, Step},
     readiness::Readiness,
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
-    tenant::render::{RowCounts, RowProblem},
+    tenant::{
+        form::Rollout,
+        render::{RowCounts, RowProblem},
+    },
 };
 
-use self::{observe::Planned, perform::Run, ready::Known, several::apart, site::Site};
+use self::{
+    observe::Planned, perform::Run, ready::Known, rollout::Rollouts, several::apart, site::Site,
+};
 use super::{
     Services, compute,
     design::{Judged, read, set_by},
@@ -207,6 +213,8 @@ pub(super) struct OfRows {
     counts: RowCounts,
     problems: Vec<RowProblem>,
     broken: Vec<Error>,
+    /// The forms whose rows change a few at a time.
+    rollouts: BTreeMap<String, Rollout>,
 }
 
 impl OfRows {
@@ -504,6 +512,7 @@ impl Ordered<'_> {
             deadline: self.deadline,
             limit: self.request.options.timeout(),
             known,
+            waits: self.request.options.wait,
         }
     }
 
@@ -565,7 +574,14 @@ impl Ordered<'_> {
         };
         let run = self.run(known, Some(lease));
         let set = &self.wanted.set;
-        let performed = perform::perform(site, set, plan, &mut result, &run).await?;
+        let none = BTreeMap::new();
+        let rollouts = self
+            .wanted
+            .rows
+            .as_ref()
+            .map_or(&none, |rows| &rows.rollouts);
+        let rollouts = Rollouts::of(rollouts, set, plan, &states);
+        let performed = perform::perform(site, set, plan, &mut result, &run, &rollouts).await?;
         let is_whole = performed.is_whole;
         // What was seen before a write says nothing of what was written.
         for step in plan
@@ -662,6 +678,7 @@ async fn of_rows(site: &Site, rows: Rows) -> Result<Wanted> {
                 counts: made.rows,
                 problems: made.problems,
                 broken: made.broken,
+                rollouts: rows.rollouts(),
             }),
             ..Wanted::default()
         })

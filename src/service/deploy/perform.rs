@@ -3,7 +3,7 @@
 //! every removal; everything is said in the result.
 //!
 //! In a set that is made of rows each row is a lane of its own: neither the levels of another one nor
-//! what goes wrong there keep it from going on.
+//! what goes wrong there keep it from going on. Where its form says so, it has to wait for its turn.
 
 use std::{
     borrow::Cow,
@@ -37,6 +37,7 @@ use super::{
     lease::{Lease, PATIENCE},
     ready::{DEFINITION, Known, judge},
     refusals,
+    rollout::{Gate, Rollouts, Slot},
     site::{Site, is_missing},
     write::{is_stale, taken, write},
 };
@@ -62,6 +63,8 @@ pub(super) struct Run<'a> {
     pub(super) limit: Duration,
     /// What is known of kinds beside their objects.
     pub(super) known: &'a Known,
+    /// Whether the end is that everything is ready.
+    pub(super) waits: bool,
 }
 
 /// How a plan ended.
@@ -105,6 +108,12 @@ impl Done {
     }
 }
 
+/// The steps of a row by one form, or those of no row.
+struct Lane<'s> {
+    part: Option<&'s Part>,
+    steps: Vec<&'s Step>,
+}
+
 /// Where lanes say what became of their steps.
 type Said<'s> = mpsc::UnboundedSender<(&'s Step, Done)>;
 
@@ -114,6 +123,8 @@ struct Work<'a> {
     set: &'a ResourceSet,
     plan: &'a Plan,
     run: &'a Run<'a>,
+    /// The rows that have to wait for their turn.
+    rollouts: &'a Rollouts<'a>,
     /// Why nothing is begun any more.
     stopped: OnceLock<String>,
     /// What went wrong beside single steps.
@@ -138,6 +149,7 @@ pub(super) async fn perform(
     plan: &Plan,
     result: &mut DeployResult,
     run: &Run<'_>,
+    rollouts: &Rollouts<'_>,
 ) -> Result<Performed> {
     // Before the first write: a crash leaves an inventory that is too long, never one too short.
     let mut grown = site.inventory().grow(plan.members().cloned());
@@ -154,6 +166,7 @@ pub(super) async fn perform(
         set,
         plan,
         run,
+        rollouts,
         stopped: OnceLock::new(),
         trouble: Mutex::default(),
         refused: Mutex::new(refused.collect()),
@@ -221,6 +234,7 @@ pub(super) async fn perform(
         }
     };
     tokio::join!(join_all(lanes), noted);
+    result.rollouts = rollouts.shown(site.context());
     let broken = std::mem::take(&mut *lock(&work.broken));
     performed.is_whole = broken.is_empty();
     performed.is_cut_off = work.stopped.get().is_some();
@@ -289,37 +303,158 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The steps of each row, and those of none, in the order of the plan.
-    fn lanes(&self) -> Vec<Vec<&'a Step>> {
-        let mut lanes: Vec<Vec<&Step>> = Vec::new();
+    /// The steps of each row, and those of none, in the order of the plan. Rows that were not ready when
+    /// they were looked at have the first turn.
+    fn lanes(&self) -> Vec<Lane<'_>> {
+        let mut lanes: Vec<Lane<'_>> = Vec::new();
         let mut known: HashMap<Option<(&str, &str)>, usize> = HashMap::new();
         for step in &self.plan.steps {
             let part = self.part(step);
             let key = part.map(|part| (part.form.as_str(), part.row.as_str()));
             let lane = *known.entry(key).or_insert_with(|| {
-                lanes.push(Vec::new());
+                let steps = Vec::new();
+                lanes.push(Lane { part, steps });
                 lanes.len() - 1
             });
-            lanes[lane].push(step);
+            lanes[lane].steps.push(step);
         }
+        lanes.sort_by_cached_key(|lane| {
+            let awaited = lane.part.filter(|part| {
+                let gate = self.rollouts.gate(&part.form);
+                gate.is_some_and(|gate| gate.awaits(&part.row))
+            });
+            (
+                awaited.is_none(),
+                lane.part.map(|part| (&part.row, &part.form)),
+            )
+        });
         lanes
     }
 
-    /// Performs the steps of a lane, level after level.
-    async fn lane<'s>(&'s self, lane: Vec<&'s Step>, said: Said<'s>) {
+    /// Performs the steps of a lane, level after level, when it is its turn.
+    async fn lane<'s>(&'s self, lane: Lane<'s>, said: Said<'s>) {
+        let slot = match self.gate(&lane) {
+            None => None,
+            Some(gate) => match self.turn(gate).await {
+                Ok(slot) => Some(slot),
+                Err(why) => {
+                    if !self.run.waits {
+                        self.left(&why);
+                    }
+                    return self.leave(lane, &why, &said);
+                }
+            },
+        };
         let mut is_blocked = false;
-        for steps in lane.chunk_by(|a, b| a.level == b.level) {
+        for steps in lane.steps.chunk_by(|a, b| a.level == b.level) {
             let mut done = self.level(steps, is_blocked);
             while let Some((step, done)) = done.next().await {
                 if let Some(how) = done.broken() {
                     is_blocked = true;
-                    lock(&self.broken).insert(step.id.clone(), how);
-                    self.breaks.notify_waiters();
+                    self.broke(step, how);
                 }
                 // Whoever listens stays until the last lane has ended.
                 _ = said.send((step, done));
             }
         }
+        if let Some(slot) = slot {
+            self.settle(&lane, slot).await;
+        }
+    }
+
+    /// Notes that a step is not as it should be.
+    fn broke(&self, step: &Step, how: &'static str) {
+        lock(&self.broken).insert(step.id.clone(), how);
+        self.breaks.notify_waiters();
+    }
+
+    /// What lets a lane begin, if it has to wait for its turn: nothing where nothing is made.
+    fn gate(&self, lane: &Lane<'_>) -> Option<&'a Gate<'a>> {
+        let part = lane.part?;
+        let gate = self.rollouts.gate(&part.form)?;
+        let is_made = |step: &&Step| step.index.is_some() && writes(step);
+        (gate.awaits(&part.row) || lane.steps.iter().any(is_made)).then_some(gate)
+    }
+
+    /// Waits for the turn of a lane; why it doesn't come.
+    async fn turn(&self, gate: &'a Gate<'a>) -> Result<Slot<'a>, String> {
+        if !self.run.waits {
+            return gate.begin_now();
+        }
+        tokio::select! {
+            slot = gate.begin() => slot,
+            () = sleep_until(self.run.deadline) => {
+                Err("the time of this run was over before it was its turn".to_owned())
+            }
+            () = self.run.handle.cancelled() => Err("interrupted".to_owned()),
+        }
+    }
+
+    /// Says once that rows are left for another run.
+    fn left(&self, why: &str) {
+        let mut trouble = lock(&self.trouble);
+        if !trouble.iter().any(|known| known.to_string() == why) {
+            let error = Error::new(Code::Partial, why).at(self.site.place(None));
+            trouble.push(error.hint("run the command again once they are ready, or let it wait"));
+        }
+    }
+
+    /// Leaves a lane as it is.
+    fn leave<'s>(&'s self, lane: Lane<'s>, why: &str, said: &Said<'s>) {
+        for step in lane.steps {
+            let done = if writes(step) {
+                Done::NotReached(why.to_owned())
+            } else {
+                Done::Live(None, Vec::new())
+            };
+            if let Some(how) = done.broken() {
+                self.broke(step, how);
+            }
+            _ = said.send((step, done));
+        }
+    }
+
+    /// Waits until all that a lane has made is ready; then another one may begin.
+    async fn settle(&self, lane: &Lane<'_>, slot: Slot<'a>) {
+        if !self.run.waits {
+            return slot.hold();
+        }
+        let row = lane.part.map_or("", |part| &part.row);
+        let limit = slot.deadline();
+        let deadline = Instant::now() + limit;
+        for step in &lane.steps {
+            let Some(resource) = self.resource(step).filter(|one| one.policies.wait) else {
+                continue;
+            };
+            if let Some(how) = lock(&self.broken).get(&step.id) {
+                return slot.fail(&format!("row {row:?}: {} {how}", step.id));
+            }
+            let Some(kind) = self.site.kind(&resource.api_version, &resource.kind) else {
+                continue;
+            };
+            let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+            let mut end = self.end_of(&step.id);
+            if deadline < end.0 {
+                end = (deadline, limit);
+            }
+            let reached =
+                self.reached_by(&step.id, &kind, namespace, name, Until::Ready, None, end);
+            let Err(error) = reached.await else {
+                continue;
+            };
+            let why = format!("row {row:?}: {}", describe(&error));
+            let is_over = Instant::now() >= deadline;
+            let is_known = matches!(error.code(), Code::NotReady | Code::Failed);
+            if error.code() != Code::Interrupted {
+                lock(&self.trouble).push(error.in_context(self.site.context(), &step.id));
+            }
+            return match (is_known, is_over) {
+                (true, true) => slot.stop(&why),
+                (true, false) => slot.fail(&why),
+                (false, _) => slot.hold(),
+            };
+        }
+        slot.ready();
     }
 
     /// Whether a step is performed although that which it waits for has failed.
@@ -599,15 +734,32 @@ impl<'a> Work<'a> {
         until: Until,
         uid: Option<&str>,
     ) -> Result<Option<Value>> {
-        let begun = Instant::now();
-        let own = self
-            .set
-            .by_id(id)
-            .and_then(|resource| resource.policies.deadline);
-        let (deadline, limit) = match own {
-            Some(own) => (begun + own, own),
+        let end = self.end_of(id);
+        self.reached_by(id, kind, namespace, name, until, uid, end)
+            .await
+    }
+
+    /// When a wait for an object that begins now is over, and how long that is.
+    fn end_of(&self, id: &ResourceId) -> (Instant, Duration) {
+        let resource = self.set.by_id(id);
+        match resource.and_then(|resource| resource.policies.deadline) {
+            Some(own) => (Instant::now() + own, own),
             None => (self.run.deadline, self.run.limit),
-        };
+        }
+    }
+
+    /// The same, not longer than until a given end.
+    #[expect(clippy::too_many_arguments, reason = "an object, a state, and an end")]
+    async fn reached_by(
+        &self,
+        id: &ResourceId,
+        kind: &KindRef,
+        namespace: Option<&str>,
+        name: &str,
+        until: Until,
+        uid: Option<&str>,
+        (deadline, limit): (Instant, Duration),
+    ) -> Result<Option<Value>> {
         let mut seen = follow_one(self.site, kind, namespace, name);
         let (mut last, mut object) = ("it is not there".to_owned(), None);
         let mut told = String::new();

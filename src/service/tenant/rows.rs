@@ -1,7 +1,7 @@
 //! Rows × forms as the apply engine takes them: one resource set, in which each row goes its own way.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::ControlFlow,
     path::Path,
     sync::Arc,
@@ -15,6 +15,7 @@ use weft_domain::{
     secret, template,
     tenant::{
         self,
+        form::Rollout,
         hub::Mappings,
         lint,
         render::{Made, Read, RowCounts, RowProblem, Setting, made},
@@ -129,6 +130,15 @@ impl Rows {
     /// The namespace of the hub.
     pub(in crate::service) fn namespace(&self) -> Option<&str> {
         self.set.hub.hub.namespace.as_deref()
+    }
+
+    /// The forms whose rows change a few at a time.
+    pub(in crate::service) fn rollouts(&self) -> BTreeMap<String, Rollout> {
+        let forms = self.set.forms.iter();
+        let forms = forms.filter(|form| form.rollout.max_skew.is_some());
+        forms
+            .map(|form| (form.name.clone(), form.rollout))
+            .collect()
     }
 
     /// Leaves only the rows with these uids; without any, all of them.

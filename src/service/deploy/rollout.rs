@@ -1,0 +1,220 @@
+//! Rollouts: rows of a form that change a few at a time.
+//!
+//! A row of a form with a `maxSkew` begins to change only while fewer rows than that are changing or not
+//! ready yet; those that were not ready before count first. It keeps its place until everything that was
+//! made of it is ready, and for good where that takes longer than the form's progress deadline: then no
+//! further row of the form begins. So a change that breaks things breaks few of them. Rows that go have
+//! nothing to do with it.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use weft_domain::{
+    plan::{Action, Plan},
+    resource::{Part, ResourceSet},
+    tenant::form::Rollout,
+};
+
+use super::States;
+use crate::api::design::{RolloutPhase, RolloutStatus};
+
+/// The rollouts of a run, by form.
+#[derive(Default)]
+pub(super) struct Rollouts<'a>(BTreeMap<&'a str, Gate<'a>>);
+
+/// Lets rows of a form begin.
+pub(super) struct Gate<'a> {
+    form: &'a str,
+    rollout: Rollout,
+    slots: Semaphore,
+    /// How many rows may change at a time.
+    skew: usize,
+    /// Rows that need nothing and were not ready when they were looked at.
+    unready: HashSet<&'a str>,
+    /// How many rows the form makes something of.
+    rows: usize,
+    /// How many rows have yet to become what they shall be.
+    left: AtomicUsize,
+    /// How many have a place now.
+    changing: AtomicUsize,
+    /// How many places are lost.
+    lost: AtomicUsize,
+    /// Why no further row begins.
+    stuck: OnceLock<String>,
+}
+
+/// A place among the rows that change.
+pub(super) struct Slot<'g> {
+    gate: &'g Gate<'g>,
+    permit: SemaphorePermit<'g>,
+}
+
+impl<'a> Rollouts<'a> {
+    /// Prepares the rollouts of forms that have one.
+    pub(super) fn of(
+        rollouts: &'a BTreeMap<String, Rollout>,
+        set: &'a ResourceSet,
+        plan: &Plan,
+        states: &States,
+    ) -> Self {
+        let mut gates = BTreeMap::new();
+        for (form, rollout) in rollouts {
+            let Some(skew) = rollout.max_skew else {
+                continue;
+            };
+            let (mut rows, mut changed, mut unready) =
+                (HashSet::new(), HashSet::new(), HashSet::new());
+            for step in &plan.steps {
+                let Some(resource) = step.index.and_then(|index| set.get(index)) else {
+                    continue;
+                };
+                let part = resource.part.as_ref().filter(|part| part.form == *form);
+                let Some(Part { row, .. }) = part else {
+                    continue;
+                };
+                rows.insert(row.as_str());
+                if !matches!(step.action, Action::Unchanged | Action::Skipped) {
+                    changed.insert(row.as_str());
+                } else if resource.policies.wait
+                    && states.get(&step.id).is_some_and(|state| !state.is_ready())
+                {
+                    unready.insert(row.as_str());
+                }
+            }
+            unready.retain(|row| !changed.contains(row));
+            let left = changed.len() + unready.len();
+            gates.insert(
+                form.as_str(),
+                Gate {
+                    form,
+                    rollout: *rollout,
+                    slots: Semaphore::new(skew),
+                    skew,
+                    rows: rows.len(),
+                    left: AtomicUsize::new(left),
+                    changing: AtomicUsize::new(0),
+                    lost: AtomicUsize::new(0),
+                    stuck: OnceLock::new(),
+                    unready,
+                },
+            );
+        }
+        Self(gates)
+    }
+
+    /// Returns what lets the rows of a form begin; none where all may.
+    pub(super) fn gate(&self, form: &str) -> Option<&Gate<'a>> {
+        self.0.get(form)
+    }
+
+    /// Says how the rollouts stand.
+    pub(super) fn shown(&self, context: &str) -> Vec<RolloutStatus> {
+        let shown = self.0.values().map(|gate| {
+            let left = gate.left.load(Ordering::Relaxed);
+            RolloutStatus {
+                form: gate.form.to_owned(),
+                context: context.to_owned(),
+                phase: match (gate.stuck.get(), left) {
+                    (Some(_), _) => RolloutPhase::Failed,
+                    (None, 0) => RolloutPhase::Complete,
+                    (None, _) => RolloutPhase::InProgress,
+                },
+                max_skew: gate.skew,
+                rows: gate.rows,
+                updated: gate.rows.saturating_sub(left),
+                updating: gate.changing.load(Ordering::Relaxed),
+                message: gate.stuck.get().cloned().unwrap_or_default(),
+            }
+        });
+        shown.collect()
+    }
+}
+
+impl<'a> Gate<'a> {
+    /// Whether a row needs a place although nothing is written for it.
+    pub(super) fn awaits(&self, row: &str) -> bool {
+        self.unready.contains(row)
+    }
+
+    /// Takes a place, once there is one.
+    ///
+    /// # Errors
+    /// Why there will be none.
+    pub(super) async fn begin(&'a self) -> Result<Slot<'a>, String> {
+        match self.slots.acquire().await {
+            Ok(permit) => Ok(self.slot(permit)),
+            Err(_) => Err(self.stands_still()),
+        }
+    }
+
+    /// Takes a place if there is one now; nobody waits for those that have one.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub(super) fn begin_now(&'a self) -> Result<Slot<'a>, String> {
+        match self.slots.try_acquire() {
+            Ok(permit) => Ok(self.slot(permit)),
+            Err(_) => Err(format!(
+                "form {:?} changes {} at a time, and nobody waits for them",
+                self.form,
+                crate::output::human::plural(self.skew, "row")
+            )),
+        }
+    }
+
+    fn slot(&'a self, permit: SemaphorePermit<'a>) -> Slot<'a> {
+        self.changing.fetch_add(1, Ordering::Relaxed);
+        Slot { gate: self, permit }
+    }
+
+    fn stop(&self, why: &str) {
+        self.stuck.get_or_init(|| why.to_owned());
+        self.slots.close();
+    }
+
+    fn stands_still(&self) -> String {
+        let why = self.stuck.get().map_or("", String::as_str);
+        format!("the rollout of form {:?} stands still: {why}", self.form)
+    }
+}
+
+impl Slot<'_> {
+    /// How long the row may take to become ready.
+    pub(super) fn deadline(&self) -> Duration {
+        self.gate.rollout.progress_deadline
+    }
+
+    /// What was made of the row is ready: another one may begin.
+    pub(super) fn ready(self) {
+        self.gate.left.fetch_sub(1, Ordering::Relaxed);
+        self.gate.changing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The row keeps its place until the run ends, as nobody waits for it.
+    pub(super) fn hold(self) {
+        self.permit.forget();
+    }
+
+    /// The row has failed, and keeps its place; once all places are lost, no further row begins.
+    pub(super) fn fail(self, why: &str) {
+        let lost = self.gate.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        let gate = self.gate;
+        self.permit.forget();
+        if lost >= gate.skew {
+            gate.stop(why);
+        }
+    }
+
+    /// The row took too long: no further row of the form begins.
+    pub(super) fn stop(self, why: &str) {
+        self.permit.forget();
+        self.gate.stop(why);
+    }
+}
