@@ -5,6 +5,7 @@ pub mod completion;
 pub mod config;
 pub mod design;
 pub mod explain;
+mod files;
 mod findings;
 pub mod help;
 pub mod model;

@@ -97,6 +97,7 @@ const FIXTURES: &[Fixture] = &[
     .with(Needs::Cluster)
     .changes(),
     fixture("tenant test-connection", &["hub.yaml"]).volatile(),
+    fixture("tenant init", &["multi-tier"]).changes(),
     fixture("tenant lint", &["./crm"]),
     fixture("tenant render", &["./crm"]),
     fixture("tenant plan", &["./crm", "--context", "sandbox"]).with(Needs::Cluster),

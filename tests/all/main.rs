@@ -31,6 +31,7 @@ mod server;
 mod support;
 mod template;
 mod tenant_datasource;
+mod tenant_init;
 mod tenant_lint;
 mod tenant_rows;
 mod yaml;

@@ -1,6 +1,7 @@
 //! `tenant`: rows of a database that become Kubernetes objects.
 
 mod apply;
+mod init;
 mod lint;
 mod render;
 mod status;
@@ -39,6 +40,7 @@ pub struct Tenant {
 
 #[derive(clap::Subcommand, Debug)]
 enum Verb {
+    Init(init::Init),
     Lint(lint::Lint),
     Render(render::Render),
     Plan(apply::Plan),
@@ -53,6 +55,7 @@ impl Tenant {
     /// Runs the verb.
     pub async fn run(self, cx: &Context) -> Result<Outcome> {
         match self.verb {
+            Verb::Init(verb) => verb.run(cx),
             Verb::Lint(verb) => verb.run(cx).await,
             Verb::Render(verb) => verb.run(cx).await,
             Verb::Plan(verb) => verb.run(cx).await,
@@ -156,6 +159,7 @@ impl TenantArgs {
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![
+        schema::kind::<init::InitResult>(),
         schema::kind::<LintReport>(),
         schema::kind::<RenderedRows>(),
         schema::kind::<ConnectionTestList>(),

@@ -387,7 +387,10 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
             .iter()
             .any(|(known, set)| *known == key && set == value)
     };
-    let proceeds = has(ON_DEPENDENCY_FAILURE, "Proceed");
+    let (is_once, proceeds) = (
+        has(CREATION_POLICY, "Once"),
+        has(ON_DEPENDENCY_FAILURE, "Proceed"),
+    );
     let object = fields.object("spec", found, true);
     fields.end(found);
     let object = object?;
@@ -402,6 +405,7 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
     let mut reader = Reader {
         holds_texts,
         root,
+        is_once,
         found,
     };
     let node = reader.mapping(object.map, &object.path, false);
@@ -531,6 +535,8 @@ struct Reader<'f, 'o> {
     holds_texts: bool,
     /// How many steps below the document the object is.
     root: usize,
+    /// Whether the object is written once, and then for good.
+    is_once: bool,
     found: &'f mut Found<'o>,
 }
 
@@ -585,7 +591,7 @@ impl Reader<'_, '_> {
             }
         };
         let functions = template.nondeterministic_functions();
-        if !functions.is_empty() {
+        if !functions.is_empty() && !self.is_once {
             let message = format!(
                 "yields something else each time, by {}, so that the object changes with every pass",
                 functions.join(", ")

@@ -10,6 +10,7 @@ use std::{
 
 use weft_domain::{
     check::{Finding, Rule, Severity},
+    model::Model,
     near,
     resource::{Part, ResourceSet, Scope},
     secret, template,
@@ -219,10 +220,15 @@ impl Rows {
             notes,
             ..
         } = &*self.set;
+        // Without a cluster, the built-in model knows.
+        let model = Model::builtin();
+        let known = |api_version: &str, kind: &str| {
+            scope(api_version, kind).or_else(|| model.find(api_version, kind)?.is_namespaced())
+        };
         let setting = Setting {
             hub: &hub.hub.name,
             namespace,
-            scope,
+            scope: &known,
         };
         let rows = self.rows.iter().cloned();
         let mut made = made(forms, rows, setting, &mut Machine);

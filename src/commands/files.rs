@@ -1,6 +1,6 @@
-//! Writes the files of an export: all of them or none, in place of those of an earlier export.
+//! Writes files: all of them or none; those of an export in place of those of an earlier one.
 //!
-//! A folder remembers in [`LIST`] which of its files are an export's, so that the next one takes
+//! The folder of an export remembers in [`LIST`] which of its files are an export's, so that the next one takes
 //! away what it no longer has (a stale template would be installed again) and nothing else.
 
 use std::{
@@ -19,22 +19,33 @@ use crate::{
 /// The list of an export's files, one path in a line, in the folder of the export.
 const LIST: &str = ".weftctl-export";
 
-/// Where an export goes, and how.
+/// Where files go, and how.
 pub(super) struct Target<'a> {
-    /// The file of a form of one file, the folder of the others.
+    /// The file or the folder.
     pub(super) to: &'a Path,
-    /// Whether it is one file.
-    pub(super) single: bool,
+    /// What that is.
+    pub(super) shape: Shape,
     /// Whether files may be replaced.
     pub(super) force: bool,
     /// Whether only this user may read them.
     pub(super) private: bool,
 }
 
+/// What files go to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One file, and nothing else.
+    File,
+    /// A folder.
+    Folder,
+    /// A folder that remembers which of its files are an export's.
+    Export,
+}
+
 impl Target<'_> {
     /// The paths of the files, in their order.
     pub(super) fn paths(&self, files: &[File]) -> Vec<PathBuf> {
-        if self.single {
+        if self.shape == Shape::File {
             return vec![self.to.to_path_buf()];
         }
         files.iter().map(|file| self.to.join(&file.path)).collect()
@@ -52,7 +63,7 @@ impl Target<'_> {
         let list: String;
         let mut texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
         let mut stale = Vec::new();
-        if !self.single {
+        if self.shape == Shape::Export {
             let new: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
             stale = self.listed()?;
             stale.retain(|path| !new.contains(path.as_str()));
@@ -214,7 +225,7 @@ mod tests {
     fn target(to: &Path) -> Target<'_> {
         Target {
             to,
-            single: false,
+            shape: Shape::Export,
             force: true,
             private: false,
         }

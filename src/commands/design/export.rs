@@ -1,16 +1,16 @@
 //! `design export`
 
-mod files;
-
 use std::path::Path;
 
 use serde::Serialize;
 
-use self::files::Target;
 use super::source::DesignArgs;
 use crate::{
     api::design::{ExportForm, Files, RenderDesign},
-    commands::{DryRun, Outcome},
+    commands::{
+        DryRun, Outcome,
+        files::{Shape, Target},
+    },
     config::Origin,
     context::Context,
     error::{Code, Error, Result},
@@ -142,7 +142,7 @@ impl Export {
         }
         let target = Target {
             to,
-            single,
+            shape: if single { Shape::File } else { Shape::Export },
             force: self.force,
             private: self.include_secrets,
         };
