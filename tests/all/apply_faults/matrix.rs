@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -313,7 +314,11 @@ fn every_fault_on_every_verb_ends_well_or_in_an_exact_error_and_the_next_run_con
         match end {
             Ok(true) => row.well += 1,
             Ok(false) => row.error += 1,
-            Err(text) => failures.lock().expect("no panic").push(text),
+            Err(text) => {
+                // At once, since the rest takes minutes; the handle is not captured.
+                let _ = writeln!(std::io::stderr(), "{text}");
+                failures.lock().expect("no panic").push(text);
+            }
         }
     };
     let cases = cases();

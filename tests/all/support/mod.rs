@@ -21,8 +21,11 @@ pub use api_server::ApiServer;
 pub use place::Place;
 pub use proxy::Proxy;
 
-/// How long a run of the program may take, wherever nothing else is said: it never hangs.
-const DEADLINE: Duration = Duration::from_mins(2);
+/// How long a run of the program may take, wherever nothing else is said: it never hangs. Beside the long
+/// loops of a full run everything takes its time.
+fn longest() -> Duration {
+    Duration::from_mins(if crate::seeded::full() { 10 } else { 2 })
+}
 
 /// The program under test.
 pub const WEFTCTL: &str = env!("CARGO_BIN_EXE_weftctl");
@@ -148,7 +151,7 @@ impl Sandbox {
         }
         let stdout = read_all(child.stdout.take());
         let stderr = read_all(child.stderr.take());
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + longest();
         let status = loop {
             if let Some(status) = child.try_wait().expect("the program ends") {
                 break status;
