@@ -28,25 +28,11 @@ source "$root/tests/bench/measure.sh"
 namespace=bench
 same=same
 
-# Builds the floor. Sets `floor`.
-build_floor() {
-  CARGO_TARGET_DIR=$cache/floor cargo build --release --locked --quiet --manifest-path "$bench/floor/Cargo.toml"
-  floor=$cache/floor/release/floor
-}
-
 # Prints $1 ConfigMaps with 330 bytes of data each.
 config_maps() {
-  awk -v count="$1" 'BEGIN {
-    for (i = 0; i < count; i++) {
-      state = i + 1
-      text = ""
-      while (length(text) < 330) {
-        state = state * 69621 % 2147483647
-        text = text sprintf("%08x", state)
-      }
-      printf "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings-%05d\n", i
-      printf "data:\n  first: \"%s\"\n  second: \"%s\"\n", substr(text, 1, 165), substr(text, 166, 165)
-    }
+  texts "$1" | awk '{
+    printf "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings-%05d\n", NR - 1
+    printf "data:\n  first: \"%s\"\n  second: \"%s\"\n", substr($0, 1, 165), substr($0, 166)
   }'
 }
 
@@ -107,19 +93,6 @@ prepare_cluster() {
 deploy=(design deploy --yes)
 apply=(apply --server-side --validate=false)
 
-# What a shell runs to make room: deletes what is in file $1, and what keeps account of it.
-clearing() { printf '%q clear %q %q' "$floor" "$namespace" "$work/$1"; }
-
-# Prints how many writes that are no dry runs the audit log has from byte $1 on. Leases and
-# reviews are none.
-writes_since() {
-  local said
-  said=$(tail -c "+$(($1 + 1))" "$WEFT_SANDBOX_AUDIT_LOG")
-  [[ $said == *'"verb":"list"'* ]] || fail "the audit log doesn't say what happened"
-  grep -E '"verb":"(create|update|patch|delete|deletecollection)"' <<<"$said" |
-    grep -vcE '[?&]dryRun=|"resource":"(leases|[a-z]*reviews)"' || true
-}
-
 measure_deploy() {
   local file=$work/1000.yaml
   row -before "$(clearing 1000.yaml)" -- "deploy 1000 ConfigMaps" \
@@ -146,23 +119,16 @@ measure_unchanged() {
   weft "${deploy[@]}" --quiet -n "$same-weftctl" "$file" >"$work/said"
   "$kubectl" "${apply[@]}" -n "$same-kubectl" -f "$file" >"$work/said"
   "$helm" install settings -n "$same-helm" "$work/chart" >"$work/said"
-  before=$(stat -c %s "$WEFT_SANDBOX_AUDIT_LOG")
+  before=$(audit_size)
   weft "${deploy[@]}" --quiet -n "$same-weftctl" "$file" >"$work/said"
-  judge "1000 unchanged, writes" "$(writes_since "$before")" "" 0 -
+  writes_since "$before"
+  judge "1000 unchanged, writes" "$(wc -l <"$work/writes")" "" 0 -
   row -- "1000 unchanged" \
     "$weftctl" "${deploy[@]}" -n "$same-weftctl" "$file" -- \
     "$kubectl" "${apply[@]}" -n "$same-kubectl" -f "$file" -- \
     "$helm" upgrade settings -n "$same-helm" "$work/chart"
   judge "1000 unchanged / kubectl" "${ratios[kubectl]}" × 0.35 0.2
   judge "1000 unchanged / helm" "${ratios[helm]}" × 0.1 -
-}
-
-# step NAME STATUS ARGUMENT...: makes a program NAME that runs ours and expects STATUS.
-step() {
-  local name=$1 status=$2
-  shift 2
-  printf '#!/usr/bin/env bash\n%s\n[ $? = %s ]\n' "${*@Q}" "$status" >"$work/$name"
-  chmod +x "$work/$name"
 }
 
 # From nothing to nothing, step by step. The difference is the log level of each app.
@@ -182,10 +148,7 @@ measure_many() {
 main() {
   build_weftctl
   build_floor
-  if [[ -z ${WEFT_SANDBOX-} ]]; then
-    WEFTCTL=$weftctl exec "$root/tests/sandbox" --no-controllers "$0" "$runs"
-  fi
-  [[ -z $WEFT_SANDBOX_CONTROLLERS ]] || fail "this sandbox has controllers, which would work beside us; leave it first"
+  enter_sandbox
   begin
   build_helper measure
   export HOME=$work
