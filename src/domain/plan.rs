@@ -38,7 +38,7 @@ pub use self::observation::{Checked, Content, LiveObjects, Observation, Options,
 pub use self::prune::{Outlives, not_ours, outlives};
 pub use self::severity::{MANY, severe};
 pub use self::standing::{
-    ADOPTED, ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, RETAINED_BY,
+    ADOPTED, ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, Orphanings, RETAINED_BY,
 };
 
 /// What is done to an object.
@@ -228,6 +228,7 @@ pub struct Wait {
 /// What is done to one resource.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Step {
     /// The resource.
     pub id: ResourceId,
@@ -259,6 +260,12 @@ pub struct Step {
     /// Whether the object is let go of so that the set can take it back, or is taken back so.
     #[serde(skip)]
     pub retained: bool,
+    /// Whether the object has the marks of one that a set has let go of, whichever that was.
+    #[serde(skip)]
+    pub orphaned: bool,
+    /// Only what makes the object a member is written: it was created once, and its content is its own.
+    #[serde(skip)]
+    pub bare: bool,
     /// Whether a dry run on the server says nothing of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_checked_by_server: bool,
@@ -289,6 +296,8 @@ impl Step {
             force: false,
             migrate: Vec::new(),
             retained: false,
+            orphaned: false,
+            bare: false,
             not_checked_by_server: false,
             need: None,
             blocking: None,

@@ -525,6 +525,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// Returns the form and the row.
+    pub fn node(&self) -> (&str, &str) {
+        (&self.form, &self.row)
+    }
+
     /// Reads the annotations of an object; nothing where one is missing.
     pub fn read(annotations: Option<&Map<String, Value>>) -> Option<Self> {
         let annotations = annotations?;
@@ -571,6 +576,42 @@ pub struct Resource {
     pub part: Option<Part>,
     /// Where it was read.
     pub origin: Option<Origin>,
+}
+
+impl Resource {
+    /// Returns it without content: what names it, and our own annotations.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let metadata = self.object.get("metadata");
+        let mut kept = Map::new();
+        for key in ["name", "namespace"] {
+            if let Some(value) = metadata.and_then(|metadata| metadata.get(key)) {
+                kept.insert(key.to_owned(), value.clone());
+            }
+        }
+        let annotations = metadata.and_then(|metadata| metadata.get("annotations")?.as_object());
+        let ours = annotations.into_iter().flatten();
+        let ours = ours.filter(|(key, _)| key.starts_with("weftctl.dev/"));
+        let ours: Map<String, Value> = ours
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !ours.is_empty() {
+            kept.insert("annotations".to_owned(), Value::Object(ours));
+        }
+        let mut object = Map::new();
+        object.insert("apiVersion".to_owned(), self.api_version.clone().into());
+        object.insert("kind".to_owned(), self.kind.clone().into());
+        object.insert("metadata".to_owned(), Value::Object(kept));
+        Self {
+            object: Value::Object(object),
+            policies: Policies {
+                // Every other one would take what isn't named away.
+                patch: Patch::Apply,
+                ..self.policies.clone()
+            },
+            ..self.clone()
+        }
+    }
 }
 
 /// Without the object, which may be a `Secret`.

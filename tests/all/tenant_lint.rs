@@ -254,3 +254,100 @@ fn a_database_that_is_away_hides_nothing_that_is_known_without_it() {
     );
     assert_eq!(findings(&run).len(), 2, "{run}");
 }
+
+#[test]
+fn without_the_database_nothing_is_asked_of_its_credentials() {
+    let tenants = Tenants::new(Engine::PostgreSql, TABLE, COLUMNS, FORM);
+    let lint = |more: &[&str]| {
+        let mut command = tenants
+            .sandbox
+            .command(["tenant", "lint", "crm", "-o", "json"]);
+        tenants.sandbox.finish(command.args(more), None)
+    };
+    lint(&["--offline", "--strict"]).succeeds();
+    // Else it is said that they are missing, beside what is known without them.
+    let run = lint(&[]);
+    assert_ne!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("DB_PASSWORD is not set"), "{run}");
+    assert_eq!(run.json()["valid"], false, "{run}");
+    assert_eq!(findings(&run).len(), 0, "{run}");
+}
+
+#[test]
+fn a_conditional_variable_that_some_row_needs_is_an_error_of_that_row() {
+    let form = FORM.replace(
+        "{{ .seats }}",
+        "{{ .seats }}{{ if .plan }}{{ .host }}{{ end }}",
+    );
+    let tenants = Tenants::new(Engine::Sqlite, TABLE, COLUMNS, &form);
+    tenants
+        .database
+        .execute("INSERT INTO tenants VALUES ('acme', '1', '', 5)");
+    tenants.lint(&[]).succeeds();
+    tenants
+        .database
+        .execute("INSERT INTO tenants VALUES ('bolt', '1', 'free', 5)");
+    let run = tenants.lint(&["-o", "json"]).fails(1, "");
+    let found = findings(&run);
+    assert!(
+        found
+            .iter()
+            .any(|found| found.contains("error invalid-row: row \"bolt\"")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn sets_of_one_folder_are_checked_each_by_itself() {
+    let sandbox = Sandbox::new();
+    let database = Database::new(Engine::Sqlite, sandbox.folder());
+    database.execute(TABLE);
+    database.execute("INSERT INTO tenants VALUES ('acme', '1', 'free', 5)");
+    let set = |name: &str, label: &str| {
+        format!(
+            "apiVersion: weftctl.dev/v1
+kind: TenantSet
+metadata: {{name: {name}}}
+spec:
+  source: {{type: sqlite, sqlite: {{path: {}, table: tenants}}}}
+  valueMappings: {{uid: id, activate: active}}
+  extraValueMappings: {{plan: plan}}
+  forms:
+    web:
+      resources:
+        - id: settings
+          nameTemplate: '{{{{ .uid }}}}-{name}'
+          {label}
+          spec: {{apiVersion: v1, kind: ConfigMap, data: {{plan: '{{{{ .plan }}}}'}}}}
+",
+            database.name
+        )
+    };
+    sandbox.write("crm/good.yaml", set("good", "waitForReady: true"));
+    sandbox.write("crm/bad.yaml", set("bad", "dependsOn: [x]"));
+    let run = |arguments: &[&str]| sandbox.run(["tenant"].iter().chain(arguments));
+    let report = run(&["lint", "crm", "--hub", "good", "--strict", "-o", "json"]).succeeds();
+    assert_eq!(
+        report.json()["checked"],
+        serde_json::json!(["TenantSet/good"]),
+        "{report}"
+    );
+    let report = run(&["lint", "crm", "--hub", "bad", "-o", "json"]).fails(1, "");
+    assert_eq!(
+        findings(&report),
+        ["crm/bad.yaml:13:11 error unknown-field: unknown field \"dependsOn\""]
+    );
+    let made = run(&["render", "crm", "--hub", "good", "-o", "json"]).succeeds();
+    assert_eq!(
+        made.json()["items"][0]["metadata"]["name"],
+        "acme-good",
+        "{made}"
+    );
+    run(&["render", "crm"]).fails(2, "name one of \"bad\", \"good\" with --hub");
+    let test = run(&["test-connection", "crm", "-o", "json"]).succeeds();
+    assert_eq!(
+        test.json()["items"].as_array().map(Vec::len),
+        Some(2),
+        "{test}"
+    );
+}

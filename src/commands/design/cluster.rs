@@ -12,7 +12,7 @@ use super::source::{ClusterArgs, namespace};
 use crate::{
     api::{
         deploy::{Consent, DeployDesign, DeployOptions, Goal, Mode, Target},
-        design::DeployResult,
+        design::{DeployResult, RolloutPhase, RolloutStatus},
     },
     commands::{Outcome, completion, confirm, name_of},
     context::Context,
@@ -316,6 +316,19 @@ pub(in crate::commands) fn tell(cx: &Context, result: &DeployResult) {
     super::tell(cx, &result.notes);
     for warning in &result.warnings {
         cx.terminal.warn(warning.to_string());
+    }
+    let unfinished = result.rollouts.iter();
+    for rollout in unfinished.filter(|rollout| rollout.phase != RolloutPhase::Complete) {
+        let RolloutStatus {
+            form,
+            updated,
+            rows,
+            updating,
+            ..
+        } = rollout;
+        cx.terminal.warn(format!(
+            "form {form:?}: {updated} of {rows} rows are as they shall be, and {updating} have begun to change"
+        ));
     }
 }
 

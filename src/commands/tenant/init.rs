@@ -126,7 +126,8 @@ pub(super) struct InitResult {
 
 impl Init {
     /// Writes all files or none.
-    pub(super) fn run(self, _: &Context) -> Result<Outcome> {
+    pub(super) fn run(self, cx: &Context) -> Result<Outcome> {
+        cx.config.refuse_server()?;
         let name = self.name.unwrap_or_else(|| self.case.name());
         let folder = self.folder.unwrap_or_else(|| PathBuf::from(&name));
         let files = filled_in(self.case, &name, &self.engine)?;

@@ -37,12 +37,23 @@ pub(super) struct Lint {
 impl Lint {
     /// Asks for the findings.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
+        let mut tenants = self.tenants.read(cx).await?;
+        // Hub and forms can be looked at without what the database asks for.
+        let missing = if self.offline {
+            None
+        } else {
+            self.tenants.give(cx, &mut tenants).await.err()
+        };
         let request = LintTenants {
             target: self.cluster.target(cx, self.tenants.namespace(cx))?,
-            tenants: self.tenants.load(cx).await?,
-            offline: self.offline,
+            tenants,
+            offline: self.offline || missing.is_some(),
         };
         let mut report = cx.run(&request).await?;
+        if let Some(missing) = missing {
+            report.valid = false;
+            report.failures.push(missing.into());
+        }
         for note in &report.notes {
             cx.terminal.warn(note.as_str());
         }

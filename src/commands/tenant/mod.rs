@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::{
         deploy::Target,
-        tenant::{ConnectionTestList, LintReport, RenderedRows, Tenants},
+        tenant::{ConnectionTestList, Given, LintReport, RenderedRows, Tenants},
     },
     context::Context,
     error::{Code, Error, Result},
@@ -139,20 +139,28 @@ impl TenantArgs {
 
     /// Reads the manifests, and what the hub refers to on this machine.
     async fn load(&self, cx: &Context) -> Result<Tenants> {
-        let source = SourceArgs::default().load(cx, &self.path).await?;
-        let folder = HubArgs::folder()?;
-        let hubs = read::hubs(cx.services().await, source.clone()).await?;
-        let is_meant = |located: &&read::Located| {
-            let hub = self.hub.as_ref();
-            hub.is_none_or(|hub| located.hub.name == *hub)
-        };
-        let variable = |name: &str| cx.surrounding.variable(name);
+        let mut tenants = self.read(cx).await?;
+        self.give(cx, &mut tenants).await?;
+        Ok(tenants)
+    }
+
+    /// Reads the manifests.
+    async fn read(&self, cx: &Context) -> Result<Tenants> {
         Ok(Tenants {
-            given: credentials::give(hubs.items.iter().filter(is_meant), &folder, variable)?,
-            folder: folder.display().to_string(),
+            source: SourceArgs::default().load(cx, &self.path).await?,
+            folder: HubArgs::folder()?.display().to_string(),
+            given: Given::default(),
             hub: self.hub.clone(),
-            source,
         })
+    }
+
+    /// Reads what the hub refers to on this machine.
+    async fn give(&self, cx: &Context, tenants: &mut Tenants) -> Result<()> {
+        let source = tenants.source.clone();
+        let hubs = read::hubs(cx.services().await, source, self.hub.clone()).await?;
+        let variable = |name: &str| cx.surrounding.variable(name);
+        tenants.given = credentials::give(&hubs.items, &HubArgs::folder()?, variable)?;
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ impl TestConnection {
         let source = self.hubs.load(cx).await?;
         let folder = HubArgs::folder()?;
         // Files and variables are the caller's, wherever the server is.
-        let hubs = read::hubs(cx.services().await, source.clone()).await?;
+        let hubs = read::hubs(cx.services().await, source.clone(), None).await?;
         let variable = |name: &str| cx.surrounding.variable(name);
         let request = TestConnections {
             given: credentials::give(&hubs.items, &folder, variable)?,

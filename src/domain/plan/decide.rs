@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::changes::{answered, compare_values, described, first_of, is_of_value};
 use super::observation::{Checked, Observation, Options, is_terminating, uid};
 use super::standing::{
-    ADOPTED, ORIGIN, Standing, is_retained_by, line, origin, writers, written_by,
+    ADOPTED, ORIGIN, Standing, is_orphaned, is_retained_by, line, origin, writers, written_by,
 };
 use super::{Action, Need, Precondition, Refusal, Step, Until, Wait, Why, immutable};
 use crate::inventory::{Member, MemberOrigin, PART_OF_LABEL, SetId, content_hash};
@@ -270,6 +270,10 @@ impl<'a> Decider<'a> {
         let known =
             recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
         step.retained = is_retained_by(live, &self.seen.set);
+        step.orphaned = is_orphaned(live);
+        step.bare = step.retained && resource.policies.creation == Creation::Once;
+        let bare = step.bare.then(|| resource.bare());
+        let resource = bare.as_ref().unwrap_or(resource);
         let origin = match known {
             Some(_) => origin(known, live),
             None if step.retained => MemberOrigin::Created,
@@ -307,7 +311,12 @@ impl<'a> Decider<'a> {
         // (`before-first-apply`).
         step.force |= owners.is_empty() && step.blocking.is_none();
         if step.retained && step.action == Action::Adopted {
-            "was retained by this set; taken back".clone_into(&mut step.reason);
+            let reason = if step.bare {
+                "was retained by this set; taken back as it is, since it is created once"
+            } else {
+                "was retained by this set; taken back"
+            };
+            reason.clone_into(&mut step.reason);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Whose a live object is.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -40,25 +41,36 @@ pub enum Orphaning {
     Undeployed,
 }
 
-impl Orphaning {
-    /// Tells why a member is one no longer, by what is wanted now.
-    pub fn of(member: &Member, desired: &ResourceSet) -> Self {
-        let Some(part) = &member.part else {
-            return if desired.is_empty() {
-                Self::Undeployed
-            } else {
-                Self::RemovedFromDesign
-            };
-        };
-        let is_of_row = |other: &Part| (&other.form, &other.row) == (&part.form, &part.row);
-        let mut parts = desired.iter().filter_map(|resource| resource.part.as_ref());
-        if parts.any(is_of_row) {
-            Self::RemovedFromForm
-        } else {
-            Self::RowGone
+/// What tells of members why they are members no longer.
+#[derive(Debug)]
+pub struct Orphanings<'a> {
+    is_empty: bool,
+    /// What forms make of rows.
+    nodes: HashSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Orphanings<'a> {
+    /// Prepares to tell, by what is wanted now.
+    pub fn of(desired: &'a ResourceSet) -> Self {
+        let parts = desired.iter().filter_map(|resource| resource.part.as_ref());
+        Self {
+            is_empty: desired.is_empty(),
+            nodes: parts.map(Part::node).collect(),
         }
     }
 
+    /// Tells why a member is one no longer.
+    pub fn why(&self, member: &Member) -> Orphaning {
+        match &member.part {
+            Some(part) if self.nodes.contains(&part.node()) => Orphaning::RemovedFromForm,
+            Some(_) => Orphaning::RowGone,
+            None if self.is_empty => Orphaning::Undeployed,
+            None => Orphaning::RemovedFromDesign,
+        }
+    }
+}
+
+impl Orphaning {
     /// Returns it as one word.
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,6 +86,12 @@ impl Orphaning {
 pub(super) fn is_retained_by(live: &Value, set: &SetId) -> bool {
     let by = dig(live, &["metadata", "annotations", RETAINED_BY]).and_then(Value::as_str);
     by == Some(set.as_str())
+}
+
+/// Tells whether an object has the marks of one that a set has let go of.
+pub(super) fn is_orphaned(live: &Value) -> bool {
+    dig(live, &["metadata", "labels", ORPHANED]).is_some()
+        || dig(live, &["metadata", "annotations", RETAINED_BY]).is_some()
 }
 
 /// Whose a live object is, as far as its set goes.

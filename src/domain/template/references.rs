@@ -38,6 +38,9 @@ impl References {
     }
 }
 
+/// The functions that look one variable up, which need not be there.
+const LOOK_UP: [&str; 6] = ["index", "get", "hasKey", "pick", "pluck", "dig"];
+
 /// What names mean at a place of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Scope {
@@ -110,7 +113,10 @@ impl<'p> Walk<'p> {
 
     fn command(&mut self, command: &'p Command, scope: Scope) {
         let operands = || std::iter::once(&command.first).chain(&command.rest);
-        let is_function = matches!(command.first.term, Term::Function(_));
+        let function = match &command.first.term {
+            Term::Function(function) => function.name,
+            _ => "",
+        };
         let has_whole = operands().any(|operand| is_all(&operand.term, scope));
         let keys: Vec<&[u8]> = operands()
             .filter_map(|operand| match &operand.term {
@@ -118,15 +124,18 @@ impl<'p> Walk<'p> {
                 _ => None,
             })
             .collect();
-        if has_whole && is_function && !keys.is_empty() {
+        if has_whole && LOOK_UP.contains(&function) && !keys.is_empty() {
             let keys = keys.into_iter();
             let keys = keys.filter_map(|key| std::str::from_utf8(key).ok());
             self.found.looked_up.extend(keys.map(str::to_owned));
         } else if has_whole {
             self.found.is_whole = true;
         }
-        for operand in operands() {
-            self.operand(operand, scope);
+        let is_cut_short = matches!(function, "and" | "or");
+        for (at, operand) in operands().enumerate() {
+            // The function, its first argument, and what is evaluated only if that says so.
+            let always = scope.always && !(is_cut_short && at > 1);
+            self.operand(operand, Scope { always, ..scope });
         }
     }
 
@@ -209,6 +218,14 @@ mod tests {
             ("{{ index . \"a\" | default \"x\" }}", "[a]"),
             ("{{ if hasKey . \"a\" }}{{ .a }}{{ end }}", "a? [a]"),
             ("{{ toJson . }}", "*"),
+            ("{{ printf \"%v\" . }}", "*"),
+            ("{{ omit . \"a\" | toJson }}", "*"),
+            ("{{ get . \"a\" }}{{ dig \"b\" \"x\" . }}", "[a] [b] [x]"),
+            (
+                "{{ if and (hasKey . \"a\") (eq .a \"1\") .b }}x{{ end }}",
+                "a? b? [a]",
+            ),
+            ("{{ or .a .b }}", "a b?"),
             ("{{ range $key, $value := . }}{{ $key }}{{ end }}", "*"),
             ("{{ define \"t\" }}{{ .a }}{{ end }}", ""),
             (

@@ -86,6 +86,10 @@ pub struct Form {
 pub struct ReadForm {
     /// The name that its manifest gives it; empty where there is none.
     pub name: String,
+    /// The hub that its manifest names, as far as it does.
+    pub hub: Option<String>,
+    /// What findings call it.
+    pub subject: String,
     /// The form; none where a finding is an error.
     pub form: Option<Form>,
     /// What is wrong with it, or looks wrong.
@@ -198,11 +202,18 @@ impl Form {
         }
         let mut found = Found::new(object, origin);
         let form = read(object, origin, &mut found);
+        let subject = found.subject.clone();
         let (form, findings) = found.sound(form);
-        let name = object.pointer("/metadata/name").and_then(Value::as_str);
-        let name = name.unwrap_or_default().to_owned();
+        let text = |place: &Value, key: &str| place.get(key)?.as_str().map(str::to_owned);
+        let name = object
+            .get("metadata")
+            .and_then(|metadata| text(metadata, "name"));
+        let spec = object.get("spec");
+        let hub = spec.and_then(|spec| KINDS.iter().find_map(|(.., key)| text(spec, key)));
         vec![ReadForm {
-            name,
+            name: name.unwrap_or_default(),
+            hub,
+            subject,
             form,
             findings,
         }]
@@ -251,18 +262,25 @@ fn forms_of_set(object: &Value, origin: &Origin) -> Vec<ReadForm> {
     let spec = object.get("spec").and_then(Value::as_object);
     let spec = spec.map(|spec| Fields::new(spec, Path::root().join("spec")));
     let forms = spec.and_then(|mut spec| spec.object(FORMS, &mut of_set, true));
+    let hub = name.map(str::to_owned);
     let Some(mut forms) = forms else {
-        let (name, form) = (String::new(), None);
-        let findings = of_set.findings;
         return vec![ReadForm {
-            name,
-            form,
-            findings,
+            name: String::new(),
+            hub,
+            subject: of_set.subject,
+            form: None,
+            findings: of_set.findings,
         }];
     };
     let names: Vec<&String> = forms.map.keys().collect();
     let forms = names.into_iter().map(|form| {
         let mut found = Found::new(object, origin);
+        let is_inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        if form.is_empty() || !form.chars().all(is_inside) {
+            let message =
+                format!("{form:?} is no name of a form, which has only a-z, 0-9, - and .");
+            found.add(Rule::InvalidName, forms.path.join(form.as_str()), message);
+        }
         let read = forms.object(form, &mut found, true).map(|fields| {
             let (rollout, entries) = body(fields, &[RESOURCES], &mut found);
             Form {
@@ -276,9 +294,12 @@ fn forms_of_set(object: &Value, origin: &Origin) -> Vec<ReadForm> {
                 origin: origin.clone(),
             }
         });
+        let subject = found.subject.clone();
         let (read, findings) = found.sound(read);
         ReadForm {
             name: form.clone(),
+            hub: hub.clone(),
+            subject,
             form: read,
             findings,
         }
@@ -409,6 +430,8 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
         found,
     };
     let node = reader.mapping(object.map, &object.path, false);
+    // Another name is another object, however often that one is created.
+    reader.is_once = false;
     let mut text = |text: Option<String>, field: &str| {
         let text = text?;
         reader.text(&text, at.join(field), true)
@@ -417,6 +440,7 @@ fn entry(mut fields: Fields<'_>, found: &mut Found<'_>) -> Option<(Entry, Vec<(S
         text(name, "nameTemplate"),
         text(namespace, "targetNamespace"),
     );
+    reader.is_once = is_once;
     let mut pairs = |pairs: Vec<(String, String)>, field: &str| {
         let at = at.join(field);
         let pairs = pairs.into_iter().filter_map(|(key, text)| {

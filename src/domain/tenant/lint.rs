@@ -3,10 +3,10 @@
 //! Variables are judged by what the hub maps, not by samples: a template may use all that there is, and
 //! nothing else. What a table has is held against the hub as well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::fields::Found;
-use super::form::Form;
+use super::form::{Entry, Form};
 use super::hub::{Engine, Hub};
 use super::render::RowProblem;
 use crate::check::{Finding, Rule, Severity};
@@ -171,16 +171,17 @@ pub fn unclear_activation(hub: &Hub, texts: &[String]) -> Option<Finding> {
 }
 
 /// Turns what was found about rows and the objects that were made of them into findings about the hub and
-/// its forms; what is alike for several rows is one finding with the first of them. `known` are findings
-/// about the forms: what they say already is left out.
+/// its forms; what is alike for several rows is one finding with the first of them, and of what is wrong
+/// at one place in other words each time a few are told. That a variable is missing in any case [`lint`]
+/// has said already.
 pub fn of_rows(
     hub: &Hub,
     forms: &[Form],
     problems: &[RowProblem],
     objects: &[Finding],
-    known: &[Finding],
 ) -> Vec<Finding> {
     let mut rows = OfRows::default();
+    let known = always_missing(hub, forms);
     for problem in problems {
         let form = forms.iter().find(|form| form.name == problem.form);
         let (subject, origin, place) = match form {
@@ -191,12 +192,10 @@ pub fn of_rows(
                 Path::root().join("spec").join("valueMappings").join("uid"),
             ),
         };
-        let says_it = |known: &Finding| {
-            known.rule == Rule::UnknownVariable
-                && known.resource.as_ref() == Some(subject)
-                && known.place == place
-        };
-        if !known.iter().any(says_it) {
+        let is_known = problem.missing.as_deref().is_some_and(|variable| {
+            known.contains(&(problem.form.as_str(), &problem.place, variable.to_owned()))
+        });
+        if !is_known {
             let finding = Finding::new(Rule::InvalidRow, problem.message.clone());
             rows.add(
                 &problem.row,
@@ -234,12 +233,34 @@ pub fn of_rows(
     rows.end()
 }
 
+/// What no row can have, by form and field.
+fn always_missing<'f>(hub: &Hub, forms: &'f [Form]) -> HashSet<(&'f str, &'f Path, String)> {
+    let known = variables(hub);
+    let texts = forms.iter().flat_map(|form| {
+        let texts = form.entries.iter().flat_map(Entry::texts);
+        texts.map(move |text| (form, text))
+    });
+    let missing = texts.flat_map(|(form, text)| {
+        let required = text.template.references().required.into_iter();
+        let missing = required.filter(|(name, always)| *always && !known.contains(&name.as_str()));
+        missing
+            .map(move |(name, _)| (form.name.as_str(), &text.at, name))
+            .collect::<Vec<_>>()
+    });
+    missing.collect()
+}
+
 /// Findings with the first row, and how many rows there are.
 #[derive(Default)]
 struct OfRows {
     findings: Vec<(String, Finding, usize)>,
     known: HashMap<(Rule, Option<String>, Path, String), usize>,
+    /// How many there are of a rule at a place, and where the last of them that is told is.
+    places: HashMap<(Rule, Option<String>, Path), (usize, usize)>,
 }
+
+/// How many findings of one rule at one place are told.
+const TOLD: usize = 20;
 
 impl OfRows {
     fn add(&mut self, row: &str, finding: Finding) {
@@ -249,7 +270,20 @@ impl OfRows {
             finding.place.clone(),
             finding.message.clone(),
         );
-        let at = *self.known.entry(key).or_insert(self.findings.len());
+        let at = if let Some(at) = self.known.get(&key) {
+            *at
+        } else {
+            let (rule, subject, path, _) = key.clone();
+            let next = self.findings.len();
+            let place = self.places.entry((rule, subject, path));
+            let (count, last) = place.or_insert((0, next));
+            *count += 1;
+            if *count <= TOLD {
+                *last = next;
+                self.known.insert(key, next);
+            }
+            *last
+        };
         match self.findings.get_mut(at) {
             Some((_, _, count)) => *count += 1,
             None => self.findings.push((row.to_owned(), finding, 1)),

@@ -17,7 +17,7 @@ use crate::path::Path;
 use crate::resource::{
     DEPENDS_ON, ENTRY, FORM, Origin, Part, ROW, Scope, Withheld, split_api_version,
 };
-use crate::template::{Leaf, Source, Template, Variables};
+use crate::template::{Leaf, Problem, RenderError, Source, Variables};
 
 /// Why a row, or an entry of a form for it, can't be used.
 #[derive(
@@ -44,6 +44,9 @@ pub struct RowProblem {
     /// The field, for looking it up in the text.
     #[serde(skip)]
     pub place: Path,
+    /// The variable that is missing, where that is what is wrong.
+    #[serde(skip)]
+    pub missing: Option<String>,
 }
 
 impl fmt::Display for RowProblem {
@@ -190,6 +193,7 @@ impl Made {
             file: String::new(),
             message,
             place: Path::default(),
+            missing: None,
         });
     }
 
@@ -200,34 +204,34 @@ impl Made {
         let (Some(form), Some(place)) = (form, place) else {
             return;
         };
-        self.fails(form, place, &part.row, None, message);
+        self.fails(form, place, &part.row, Fault::of(None, message));
         for (other, why) in dependents(form, &[place]) {
             let part = part_of(form, &form.entries[other], &part.row);
             self.withheld.part(part, why);
         }
     }
 
-    fn fails(
-        &mut self,
-        form: &Form,
-        place: usize,
-        row: &str,
-        field: Option<&Path>,
-        message: String,
-    ) {
+    fn fails(&mut self, form: &Form, place: usize, row: &str, fault: Fault) {
         let Some(entry) = form.entries.get(place) else {
             return;
         };
+        let Fault {
+            at,
+            message,
+            missing,
+        } = fault;
+        let place = at.unwrap_or_else(|| entry.at.clone());
         self.withheld
             .part(part_of(form, entry, row), message.as_str());
         self.problems.push(RowProblem {
             row: row.to_owned(),
             form: form.name.clone(),
             entry: entry.id.clone(),
-            field: field.unwrap_or(&entry.at).to_string(),
+            field: place.to_string(),
             file: form.origin.to_string(),
             message,
-            place: field.unwrap_or(&entry.at).clone(),
+            place,
+            missing,
         });
     }
 }
@@ -276,10 +280,9 @@ impl Making<'_> {
         for (place, entry) in form.entries.iter().enumerate() {
             match self.object(entry) {
                 Ok(object) => _ = objects.insert(place, object),
-                Err((field, message)) => {
+                Err(fault) => {
                     failed.push(place);
-                    let row = &self.row.uid;
-                    self.made.fails(form, place, row, Some(&field), message);
+                    self.made.fails(form, place, &self.row.uid, fault);
                 }
             }
         }
@@ -333,7 +336,7 @@ impl Making<'_> {
     }
 
     /// Makes one object, or says where and why it can't.
-    fn object(&mut self, entry: &Entry) -> Result<Value, (Path, String)> {
+    fn object(&mut self, entry: &Entry) -> Result<Value, Fault> {
         let mut object = self.value(&entry.object)?;
         if let Some(name) = &entry.name {
             let name = self.text(name)?;
@@ -370,7 +373,7 @@ impl Making<'_> {
         Ok(object)
     }
 
-    fn value(&mut self, node: &Node) -> Result<Value, (Path, String)> {
+    fn value(&mut self, node: &Node) -> Result<Value, Fault> {
         match node {
             Node::Plain(value) => Ok(value.clone()),
             Node::Text(text) => self.leaf(text),
@@ -388,12 +391,14 @@ impl Making<'_> {
         }
     }
 
-    fn text(&mut self, text: &Text) -> Result<String, (Path, String)> {
-        let rendered = render(&text.template, &self.variables, self.source);
-        rendered.map_err(|message| (text.at.clone(), message))
+    fn text(&mut self, text: &Text) -> Result<String, Fault> {
+        let rendered = text.template.render_with(&self.variables, self.source);
+        rendered
+            .map(std::borrow::Cow::into_owned)
+            .map_err(|error| Fault::of_template(text, &error))
     }
 
-    fn leaf(&mut self, text: &Text) -> Result<Value, (Path, String)> {
+    fn leaf(&mut self, text: &Text) -> Result<Value, Fault> {
         if text.stays {
             return self.text(text).map(Value::String);
         }
@@ -404,24 +409,47 @@ impl Making<'_> {
             Ok(Leaf::Text(text)) => Ok(Value::String(text)),
             Ok(Leaf::Integer(number)) => Ok(number.into()),
             Ok(Leaf::Boolean(value)) => Ok(value.into()),
-            Ok(Leaf::Float(number)) => match Number::from_f64(number) {
-                Some(number) => Ok(Value::Number(number)),
-                None => Err((text.at.clone(), format!("{number} is not a number"))),
-            },
-            Err(error) => Err((text.at.clone(), error.to_string())),
+            Ok(Leaf::Float(number)) => {
+                let is_none = || {
+                    let at = Some(text.at.clone());
+                    Fault::of(at, format!("{number} is not a number"))
+                };
+                let number = Number::from_f64(number).ok_or_else(is_none)?;
+                Ok(Value::Number(number))
+            }
+            Err(error) => Err(Fault::of_template(text, &error)),
         }
     }
 }
 
-fn render(
-    template: &Template,
-    variables: &Variables,
-    source: &mut dyn Source,
-) -> Result<String, String> {
-    let rendered = template.render_with(variables, source);
-    rendered
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|error| error.to_string())
+/// Why an entry can't be made for a row.
+struct Fault {
+    /// The field; none where the entry as a whole is meant.
+    at: Option<Path>,
+    message: String,
+    /// The variable that is missing, where that is it.
+    missing: Option<String>,
+}
+
+impl Fault {
+    fn of(at: Option<Path>, message: String) -> Self {
+        Self {
+            at,
+            message,
+            missing: None,
+        }
+    }
+
+    fn of_template(text: &Text, error: &RenderError) -> Self {
+        let missing = match &error.problem {
+            Problem::Missing { key, .. } => Some(key.clone()),
+            _ => None,
+        };
+        Self {
+            missing,
+            ..Self::of(Some(text.at.clone()), error.to_string())
+        }
+    }
 }
 
 /// Returns a mapping below another, made where there is none; what is no mapping is left for the checks.

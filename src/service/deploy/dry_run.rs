@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{FutureExt, StreamExt};
 use weft_domain::{
-    plan::{Action, Orphaning, Plan, Step},
+    plan::{Action, Orphanings, Plan, Step},
     resource::ResourceSet,
 };
 
@@ -29,8 +29,9 @@ pub(super) async fn dry_run(
     result: &mut DeployResult,
 ) -> Result<()> {
     let steps = plan.steps.iter().filter(|step| !step.not_checked_by_server);
-    let answers =
-        steps.map(|step| async move { (&step.id, ask_for(site, set, step).await) }.boxed());
+    let orphanings = &Orphanings::of(set);
+    let answers = steps
+        .map(|step| async move { (&step.id, ask_for(site, set, step, orphanings).await) }.boxed());
     let answers: Vec<_> = each(answers).collect().await;
     let mut errors = Vec::new();
     let mut unasked = HashMap::new();
@@ -67,7 +68,12 @@ struct Answer {
 }
 
 /// Asks the server whether it would do what a step does.
-async fn ask_for(site: &Site, set: &ResourceSet, step: &Step) -> Result<Answer> {
+async fn ask_for(
+    site: &Site,
+    set: &ResourceSet,
+    step: &Step,
+    orphanings: &Orphanings<'_>,
+) -> Result<Answer> {
     let unserved = Answer {
         unasked: Some("its kind is not served"),
         ..Answer::default()
@@ -107,7 +113,7 @@ async fn ask_for(site: &Site, set: &ResourceSet, step: &Step) -> Result<Answer> 
                     dry_run: true,
                     ..site.write()
                 };
-                let why = Orphaning::of(member, set);
+                let why = orphanings.why(member);
                 release(site, &kind, member, step, why, &write).await?;
             }
             Ok(Answer::default())

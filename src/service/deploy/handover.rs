@@ -30,6 +30,8 @@ pub(super) async fn migrate(
     let write = site.write();
     let bound = step.precondition.as_ref().filter(|_| step.force);
     let bound = bound.and_then(|bound| bound.resource_version.as_deref());
+    let bare = step.bare.then(|| resource.bare());
+    let object = bare.as_ref().map_or(&resource.object, |bare| &bare.object);
     let version = |object: &Value| {
         let version = object.pointer("/metadata/resourceVersion")?;
         version.as_str().map(str::to_owned)
@@ -57,7 +59,7 @@ pub(super) async fn migrate(
                     join(&mut fields, held, 0);
                 } else if theirs {
                     // What the design doesn't name stays theirs: our apply would delete it.
-                    let (named, rest) = ownership::split(held, &resource.object);
+                    let (named, rest) = ownership::split(held, object);
                     join(&mut fields, &named, 0);
                     if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
                         let mut entry = entry.clone();

@@ -575,11 +575,8 @@ impl Ordered<'_> {
         let run = self.run(known, Some(lease));
         let set = &self.wanted.set;
         let none = BTreeMap::new();
-        let rollouts = self
-            .wanted
-            .rows
-            .as_ref()
-            .map_or(&none, |rows| &rows.rollouts);
+        let rows = self.wanted.rows.as_ref().filter(|_| !self.only_prunes());
+        let rollouts = rows.map_or(&none, |rows| &rows.rollouts);
         let rollouts = Rollouts::of(rollouts, set, plan, &states);
         let performed = perform::perform(site, set, plan, &mut result, &run, &rollouts).await?;
         let is_whole = performed.is_whole;

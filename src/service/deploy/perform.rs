@@ -24,7 +24,7 @@ use tokio::{
 };
 use weft_domain::{
     inventory::{Confirmed, Member},
-    plan::{Action, Orphaning, Plan, Step, Until, Wait, Why, not_ours, outlives},
+    plan::{Action, Orphanings, Plan, Step, Until, Wait, Why, not_ours, outlives},
     readiness::{Readiness, readiness},
     resource::{Cleanup, DependencyFailure, Part, Resource, ResourceId, ResourceSet},
 };
@@ -35,7 +35,7 @@ use super::{
     follow::follow_one,
     handover::{migrate, release},
     lease::{Lease, PATIENCE},
-    ready::{DEFINITION, Known, judge},
+    ready::{DEFINITION, Known, RECOVERY, judge},
     refusals,
     rollout::{Gate, Rollouts, Slot},
     site::{Site, is_missing},
@@ -114,6 +114,22 @@ struct Lane<'s> {
     steps: Vec<&'s Step>,
 }
 
+impl Lane<'_> {
+    /// Whether it changes a row that there still is. What is refused in any case changes nothing.
+    fn changes(&self) -> bool {
+        let is_change = |step: &&Step| writes(step) && step.action != Action::Failed;
+        let is_made = self.steps.iter().any(|step| step.index.is_some());
+        is_made && self.steps.iter().any(is_change)
+    }
+}
+
+/// Why it is not the turn of a row.
+struct NoTurn {
+    reason: String,
+    /// What is reported of it, beside the steps that are not reached.
+    error: Option<Error>,
+}
+
 /// Where lanes say what became of their steps.
 type Said<'s> = mpsc::UnboundedSender<(&'s Step, Done)>;
 
@@ -125,6 +141,8 @@ struct Work<'a> {
     run: &'a Run<'a>,
     /// The rows that have to wait for their turn.
     rollouts: &'a Rollouts<'a>,
+    /// Why members are members no longer.
+    orphanings: Orphanings<'a>,
     /// Why nothing is begun any more.
     stopped: OnceLock<String>,
     /// What went wrong beside single steps.
@@ -167,6 +185,7 @@ pub(super) async fn perform(
         plan,
         run,
         rollouts,
+        orphanings: Orphanings::of(set),
         stopped: OnceLock::new(),
         trouble: Mutex::default(),
         refused: Mutex::new(refused.collect()),
@@ -289,6 +308,7 @@ impl<'a> Work<'a> {
     /// Lets nothing further begin.
     fn stop(&self, why: &str) {
         self.stopped.get_or_init(|| why.to_owned());
+        self.rollouts.stop(why);
     }
 
     fn resource(&self, step: &Step) -> Option<&'a Resource> {
@@ -310,38 +330,43 @@ impl<'a> Work<'a> {
         let mut known: HashMap<Option<(&str, &str)>, usize> = HashMap::new();
         for step in &self.plan.steps {
             let part = self.part(step);
-            let key = part.map(|part| (part.form.as_str(), part.row.as_str()));
-            let lane = *known.entry(key).or_insert_with(|| {
+            let lane = *known.entry(part.map(Part::node)).or_insert_with(|| {
                 let steps = Vec::new();
                 lanes.push(Lane { part, steps });
                 lanes.len() - 1
             });
             lanes[lane].steps.push(step);
         }
-        lanes.sort_by_cached_key(|lane| {
-            let awaited = lane.part.filter(|part| {
-                let gate = self.rollouts.gate(&part.form);
-                gate.is_some_and(|gate| gate.awaits(&part.row))
-            });
-            (
-                awaited.is_none(),
-                lane.part.map(|part| (&part.row, &part.form)),
-            )
-        });
+        // What others wait for, such as a namespace, is early in the plan: so is its row.
+        lanes.sort_by_key(|lane| !self.is_awaited(lane));
         lanes
+    }
+
+    /// Whether a lane waits for its turn although nothing is written in it.
+    fn is_awaited(&self, lane: &Lane<'_>) -> bool {
+        lane.part.is_some_and(|part| {
+            let gate = self.rollouts.gate(&part.form);
+            gate.is_some_and(|gate| gate.awaits(&part.row))
+        })
     }
 
     /// Performs the steps of a lane, level after level, when it is its turn.
     async fn lane<'s>(&'s self, lane: Lane<'s>, said: Said<'s>) {
-        let slot = match self.gate(&lane) {
+        let changes = lane.changes();
+        let slot = match self
+            .gate(&lane)
+            .filter(|_| changes || self.is_awaited(&lane))
+        {
             None => None,
             Some(gate) => match self.turn(gate).await {
                 Ok(slot) => Some(slot),
+                // It is as it shall be, but for what is awaited.
+                Err(_) if !changes => None,
                 Err(why) => {
-                    if !self.run.waits {
-                        self.left(&why);
+                    if let Some(error) = why.error {
+                        self.trouble_once(error.at(self.site.place(None)));
                     }
-                    return self.leave(lane, &why, &said);
+                    return self.leave(lane, &why.reason, &said);
                 }
             },
         };
@@ -368,34 +393,43 @@ impl<'a> Work<'a> {
         self.breaks.notify_waiters();
     }
 
-    /// What lets a lane begin, if it has to wait for its turn: nothing where nothing is made.
+    /// Notes what went wrong, once.
+    fn trouble_once(&self, error: Error) {
+        let mut trouble = lock(&self.trouble);
+        let why = describe(&error);
+        if !trouble.iter().any(|known| describe(known) == why) {
+            trouble.push(error);
+        }
+    }
+
+    /// What lets a lane begin, if its row has to wait for its turn.
     fn gate(&self, lane: &Lane<'_>) -> Option<&'a Gate<'a>> {
-        let part = lane.part?;
-        let gate = self.rollouts.gate(&part.form)?;
-        let is_made = |step: &&Step| step.index.is_some() && writes(step);
-        (gate.awaits(&part.row) || lane.steps.iter().any(is_made)).then_some(gate)
+        self.rollouts.gate(&lane.part?.form)
     }
 
     /// Waits for the turn of a lane; why it doesn't come.
-    async fn turn(&self, gate: &'a Gate<'a>) -> Result<Slot<'a>, String> {
+    async fn turn(&self, gate: &'a Gate<'a>) -> Result<Slot<'a>, NoTurn> {
         if !self.run.waits {
-            return gate.begin_now();
+            return gate.begin_now().map_err(|reason| NoTurn {
+                error: Some(
+                    Error::new(Code::Partial, reason.as_str())
+                        .hint("run the command again once they are ready, or let it wait"),
+                ),
+                reason,
+            });
         }
         tokio::select! {
-            slot = gate.begin() => slot,
+            slot = gate.begin() => slot.map_err(|reason| NoTurn { reason, error: None }),
             () = sleep_until(self.run.deadline) => {
-                Err("the time of this run was over before it was its turn".to_owned())
+                let reason = gate.late();
+                let error = Error::new(Code::NotReady, reason.as_str());
+                let error = Some(error.hint("run the command again: it goes on from here; --timeout gives it more time"));
+                Err(NoTurn { reason, error })
             }
-            () = self.run.handle.cancelled() => Err("interrupted".to_owned()),
-        }
-    }
-
-    /// Says once that rows are left for another run.
-    fn left(&self, why: &str) {
-        let mut trouble = lock(&self.trouble);
-        if !trouble.iter().any(|known| known.to_string() == why) {
-            let error = Error::new(Code::Partial, why).at(self.site.place(None));
-            trouble.push(error.hint("run the command again once they are ready, or let it wait"));
+            () = self.run.handle.cancelled() => {
+                let reason = "interrupted".to_owned();
+                Err(NoTurn { reason, error: None })
+            }
         }
     }
 
@@ -416,45 +450,77 @@ impl<'a> Work<'a> {
 
     /// Waits until all that a lane has made is ready; then another one may begin.
     async fn settle(&self, lane: &Lane<'_>, slot: Slot<'a>) {
-        if !self.run.waits {
+        if self.run.handle.check().is_err() {
             return slot.hold();
         }
         let row = lane.part.map_or("", |part| &part.row);
-        let limit = slot.deadline();
-        let deadline = Instant::now() + limit;
+        let failed = lane.steps.iter().find_map(|step| {
+            // What was refused before anything changed says nothing of the change.
+            let is_new = step.action != Action::Failed;
+            let how = *lock(&self.broken).get(&step.id).filter(|_| is_new)?;
+            Some(format!("row {row:?}: {} {how}", step.id))
+        });
+        if let Some(why) = failed {
+            return slot.stop(&why);
+        }
+        if !self.run.waits {
+            return slot.hold();
+        }
         for step in &lane.steps {
             let Some(resource) = self.resource(step).filter(|one| one.policies.wait) else {
                 continue;
             };
-            if let Some(how) = lock(&self.broken).get(&step.id) {
-                return slot.fail(&format!("row {row:?}: {} {how}", step.id));
+            if step.action == Action::Failed {
+                continue;
             }
-            let Some(kind) = self.site.kind(&resource.api_version, &resource.kind) else {
+            let Err(error) = self.settled(step, resource, &slot).await else {
                 continue;
             };
-            let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
-            let mut end = self.end_of(&step.id);
-            if deadline < end.0 {
-                end = (deadline, limit);
+            if error.code() == Code::Interrupted {
+                return slot.hold();
             }
-            let reached =
-                self.reached_by(&step.id, &kind, namespace, name, Until::Ready, None, end);
-            let Err(error) = reached.await else {
-                continue;
-            };
+            // At the end of the run, others may still be told that it was not their turn.
+            let is_late = error.code() == Code::NotReady && Instant::now() >= self.run.deadline;
             let why = format!("row {row:?}: {}", describe(&error));
-            let is_over = Instant::now() >= deadline;
-            let is_known = matches!(error.code(), Code::NotReady | Code::Failed);
-            if error.code() != Code::Interrupted {
-                lock(&self.trouble).push(error.in_context(self.site.context(), &step.id));
-            }
-            return match (is_known, is_over) {
-                (true, true) => slot.stop(&why),
-                (true, false) => slot.fail(&why),
-                (false, _) => slot.hold(),
+            self.trouble_once(error.in_context(self.site.context(), &step.id));
+            return if is_late {
+                slot.hold();
+            } else {
+                slot.stop(&why);
             };
         }
         slot.ready();
+    }
+
+    /// Waits until what a step is about is ready, not longer than its row may take.
+    async fn settled(&self, step: &Step, resource: &Resource, slot: &Slot<'_>) -> Result<()> {
+        let Some(kind) = self.site.kind(&resource.api_version, &resource.kind) else {
+            return Ok(());
+        };
+        let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+        let mut end = self.end_of(&step.id);
+        if slot.deadline() < end.0 {
+            // Waits before may have used it up; what is ready is seen all the same.
+            let soon = Instant::now() + PAUSE;
+            end = (slot.deadline().max(soon), slot.limit());
+        }
+        let recovered = Instant::now() + RECOVERY;
+        loop {
+            let ready = Until::Ready;
+            let reached = self.reached_by(&step.id, &kind, namespace, name, ready, None, end);
+            match reached.await {
+                // What had failed before may recover by what else was written; a job can't.
+                Err(error)
+                    if error.code() == Code::Failed
+                        && !writes(step)
+                        && resource.kind != "Job"
+                        && Instant::now() < recovered.min(end.0) =>
+                {
+                    tokio::time::sleep(PAUSE * 10).await;
+                }
+                reached => return reached.map(drop),
+            }
+        }
     }
 
     /// Whether a step is performed although that which it waits for has failed.
@@ -551,11 +617,8 @@ impl<'a> Work<'a> {
         };
         until.map_err(|error| {
             let why = describe(&error);
-            let mut trouble = lock(&self.trouble);
-            if error.code() != Code::Interrupted
-                && !trouble.iter().any(|known| describe(known) == why)
-            {
-                trouble.push(error.in_context(self.site.context(), &wait.on));
+            if error.code() != Code::Interrupted {
+                self.trouble_once(error.in_context(self.site.context(), &wait.on));
             }
             why
         })
@@ -607,6 +670,7 @@ impl<'a> Work<'a> {
         held.map_err(|error| {
             let why = error.to_string();
             if self.stopped.set(why.clone()).is_ok() {
+                self.rollouts.stop(&why);
                 lock(&self.trouble).push(error);
             }
             why
@@ -644,7 +708,7 @@ impl<'a> Work<'a> {
                     self.empty(&kind, member).await?;
                     self.remove(&kind, member, step).await?;
                 } else {
-                    let why = Orphaning::of(member, self.set);
+                    let why = self.orphanings.why(member);
                     release(site, &kind, member, step, why, &site.write()).await?;
                 }
             }
@@ -662,7 +726,8 @@ impl<'a> Work<'a> {
                 self.remove(&kind, member, step).await?;
             }
             let mut step = Cow::Borrowed(step);
-            if step.action == Action::Adopted && (step.retained || !step.migrate.is_empty()) {
+            let has_marks = step.retained || step.orphaned;
+            if step.action == Action::Adopted && (has_marks || !step.migrate.is_empty()) {
                 let version = migrate(site, &kind, resource, &step).await?;
                 if let (Some(_), Some(bound)) = (&version, &mut step.to_mut().precondition) {
                     bound.resource_version = version;

@@ -361,7 +361,7 @@ pub(super) async fn look(
 }
 
 /// How long something that had failed before a run may take to recover by it.
-const RECOVERY: Duration = Duration::from_secs(30);
+pub(super) const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Waits until everything is ready; what has failed for good ends the wait at once. What isn't ready
 /// in the end is among the failures and the blockers of the result.

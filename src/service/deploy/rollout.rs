@@ -2,9 +2,9 @@
 //!
 //! A row of a form with a `maxSkew` begins to change only while fewer rows than that are changing or not
 //! ready yet; those that were not ready before count first. It keeps its place until everything that was
-//! made of it is ready, and for good where that takes longer than the form's progress deadline: then no
-//! further row of the form begins. So a change that breaks things breaks few of them. Rows that go have
-//! nothing to do with it.
+//! made of it is ready. Where it fails, or takes longer than the form's progress deadline, no further row
+//! of the form begins: so a change that breaks things breaks few of them. What may not be written in any
+//! case is known before, and no failure of the change. Rows that go have nothing to do with it.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,10 +12,12 @@ use std::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use weft_domain::{
     plan::{Action, Plan},
     resource::{Part, ResourceSet},
@@ -23,7 +25,10 @@ use weft_domain::{
 };
 
 use super::States;
-use crate::api::design::{RolloutPhase, RolloutStatus};
+use crate::{
+    api::design::{RolloutPhase, RolloutStatus},
+    output::human::plural,
+};
 
 /// The rollouts of a run, by form.
 #[derive(Default)]
@@ -44,8 +49,6 @@ pub(super) struct Gate<'a> {
     left: AtomicUsize,
     /// How many have a place now.
     changing: AtomicUsize,
-    /// How many places are lost.
-    lost: AtomicUsize,
     /// Why no further row begins.
     stuck: OnceLock<String>,
 }
@@ -54,6 +57,7 @@ pub(super) struct Gate<'a> {
 pub(super) struct Slot<'g> {
     gate: &'g Gate<'g>,
     permit: SemaphorePermit<'g>,
+    begun: Instant,
 }
 
 impl<'a> Rollouts<'a> {
@@ -100,7 +104,6 @@ impl<'a> Rollouts<'a> {
                     rows: rows.len(),
                     left: AtomicUsize::new(left),
                     changing: AtomicUsize::new(0),
-                    lost: AtomicUsize::new(0),
                     stuck: OnceLock::new(),
                     unready,
                 },
@@ -112,6 +115,13 @@ impl<'a> Rollouts<'a> {
     /// Returns what lets the rows of a form begin; none where all may.
     pub(super) fn gate(&self, form: &str) -> Option<&Gate<'a>> {
         self.0.get(form)
+    }
+
+    /// Lets no further row begin.
+    pub(super) fn stop(&self, why: &str) {
+        for gate in self.0.values() {
+            gate.stop(why);
+        }
     }
 
     /// Says how the rollouts stand.
@@ -164,14 +174,27 @@ impl<'a> Gate<'a> {
             Err(_) => Err(format!(
                 "form {:?} changes {} at a time, and nobody waits for them",
                 self.form,
-                crate::output::human::plural(self.skew, "row")
+                plural(self.skew, "row")
             )),
         }
     }
 
+    /// That rows of this form are left, whose turn has not come in time.
+    pub(super) fn late(&self) -> String {
+        format!(
+            "form {:?} changes {} at a time, and the time of this run was over before it was the turn of all",
+            self.form,
+            plural(self.skew, "row")
+        )
+    }
+
     fn slot(&'a self, permit: SemaphorePermit<'a>) -> Slot<'a> {
         self.changing.fetch_add(1, Ordering::Relaxed);
-        Slot { gate: self, permit }
+        Slot {
+            gate: self,
+            permit,
+            begun: Instant::now(),
+        }
     }
 
     fn stop(&self, why: &str) {
@@ -186,8 +209,13 @@ impl<'a> Gate<'a> {
 }
 
 impl Slot<'_> {
-    /// How long the row may take to become ready.
-    pub(super) fn deadline(&self) -> Duration {
+    /// When the row has taken too long.
+    pub(super) fn deadline(&self) -> Instant {
+        self.begun + self.gate.rollout.progress_deadline
+    }
+
+    /// How long it may take.
+    pub(super) fn limit(&self) -> std::time::Duration {
         self.gate.rollout.progress_deadline
     }
 
@@ -197,22 +225,12 @@ impl Slot<'_> {
         self.gate.changing.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The row keeps its place until the run ends, as nobody waits for it.
+    /// The row keeps its place until the run ends, which is over or doesn't wait for it.
     pub(super) fn hold(self) {
         self.permit.forget();
     }
 
-    /// The row has failed, and keeps its place; once all places are lost, no further row begins.
-    pub(super) fn fail(self, why: &str) {
-        let lost = self.gate.lost.fetch_add(1, Ordering::Relaxed) + 1;
-        let gate = self.gate;
-        self.permit.forget();
-        if lost >= gate.skew {
-            gate.stop(why);
-        }
-    }
-
-    /// The row took too long: no further row of the form begins.
+    /// The row has failed or took too long: no further row of the form begins.
     pub(super) fn stop(self, why: &str) {
         self.permit.forget();
         self.gate.stop(why);

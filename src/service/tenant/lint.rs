@@ -1,6 +1,6 @@
 //! Holds a hub and its forms against each other, against the real table, and against all its rows.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use weft_domain::{
     check::{Finding, Severity},
@@ -59,7 +59,7 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
     };
     if !offline {
         let namespace = target.namespace;
-        let looked = table(&set, &mut vault, &folder, namespace, &findings, handle).await;
+        let looked = table(&set, &mut vault, &folder, namespace, handle).await;
         match looked {
             Ok((rows, found)) => {
                 report.rows = rows;
@@ -78,7 +78,8 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
             .cmp(&(&b.file, b.line, b.column, b.rule, &b.message))
     });
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
-    report.valid = !findings.iter().any(is_error);
+    // What could not be looked at may be wrong.
+    report.valid = report.failures.is_empty() && !findings.iter().any(is_error);
     report.findings = findings;
     Ok(report)
 }
@@ -86,12 +87,15 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
 /// What findings may be about.
 fn checked(set: &Set) -> Vec<String> {
     let forms = set.forms.iter().map(|form| &form.subject);
+    let broken = set.broken.iter().map(|form| &form.subject);
     let mut checked: Vec<String> = std::iter::once(&set.hub.hub.subject)
         .chain(forms)
+        .chain(broken)
         .cloned()
         .collect();
     // A set in one manifest is one subject.
-    checked.dedup();
+    let mut known = HashSet::new();
+    checked.retain(|subject| known.insert(subject.clone()));
     checked
 }
 
@@ -101,7 +105,6 @@ async fn table(
     vault: &mut Vault,
     folder: &str,
     namespace: Option<String>,
-    known: &[Finding],
     handle: &Handle,
 ) -> Result<(Option<RowCounts>, Vec<Finding>)> {
     let hub = &set.hub.hub;
@@ -124,8 +127,7 @@ async fn table(
     let rows = Rows::of(set.clone(), &database, handle, |row| census.add(row)).await?;
     findings.extend(unclear_activation(hub, &census.end().unclear));
     handle.step("making the objects of all active rows".to_owned());
-    let known = known.to_vec();
-    let (counts, found) = compute(move || rows.linted(namespace.as_deref(), &known)).await?;
+    let (counts, found) = compute(move || rows.linted(namespace.as_deref())).await?;
     findings.extend(found);
     Ok((Some(counts), findings))
 }

@@ -51,7 +51,7 @@ pub async fn test_connections(
         given,
         target,
     } = request;
-    let hubs = read::hubs(services, source).await?;
+    let hubs = read::hubs(services, source, None).await?;
     let mut vault = Vault::new(given, target);
     let mut list = ConnectionTestList {
         findings: hubs.findings,

@@ -73,6 +73,8 @@ pub(in crate::service) struct Set {
 pub(in crate::service) struct Broken {
     /// Its name.
     pub(in crate::service) name: String,
+    /// What findings call it.
+    pub(in crate::service) subject: String,
     /// Why not.
     pub(in crate::service) findings: Vec<Finding>,
 }
@@ -97,10 +99,10 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
     let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
     compute(move || {
         let manifests = read.into_manifests()?;
-        let hubs = hubs_of(&manifests, &file)?;
-        let names: Vec<String> = hubs.items.iter().map(|l| l.hub.name.clone()).collect();
+        let names = names_of(&manifests);
+        let hubs = hubs_of(&manifests, hub.as_deref(), &file)?;
         let mut set = Set {
-            hub: the_one(hubs.items, hub.as_deref(), file)?,
+            hub: the_one(hubs.items, &names, file)?,
             forms: Vec::new(),
             broken: Vec::new(),
             findings: hubs.findings,
@@ -109,15 +111,8 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
         };
         let forms = manifests.objects.iter();
         let forms = forms.filter(|(object, _)| Form::is_form(object));
-        for mut read in forms.flat_map(|(object, origin)| Form::read(object, origin)) {
-            if let Some(form) = &read.form
-                && !names.contains(&form.hub)
-            {
-                let known = names.iter().map(String::as_str);
-                read.findings.push(form.without_hub(known));
-                read.form = None;
-            }
-            set.add(read);
+        for read in forms.flat_map(|(object, origin)| Form::read(object, origin)) {
+            set.add(read, &names);
         }
         set.one_of_each()?;
         Ok(set)
@@ -126,21 +121,35 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
 }
 
 impl Set {
-    /// Adds what was read of a form, unless it belongs to another hub.
-    fn add(&mut self, read: ReadForm) {
+    /// Adds what was read of a form, unless it belongs to another one of some hubs.
+    fn add(&mut self, mut read: ReadForm, hubs: &[String]) {
+        let own = &self.hub.hub.name;
+        if read
+            .hub
+            .as_ref()
+            .is_some_and(|hub| hub != own && hubs.contains(hub))
+        {
+            return;
+        }
+        if let Some(form) = read.form.take_if(|form| form.hub != *own) {
+            let known = hubs.iter().map(String::as_str);
+            read.findings.push(form.without_hub(known));
+        }
         let ReadForm {
             name,
+            subject,
             form,
             mut findings,
+            ..
         } = read;
         self.places.locate(&mut findings);
         let errors = findings.extract_if(.., |finding| finding.severity == Severity::Error);
         let errors: Vec<Finding> = errors.collect();
         match form {
-            Some(form) if form.hub != self.hub.hub.name => return,
             Some(form) => self.forms.push(form),
             None => self.broken.push(Broken {
                 name,
+                subject,
                 findings: errors,
             }),
         }
@@ -162,21 +171,39 @@ impl Set {
     }
 }
 
-/// Reads the hubs of a source. Other manifests are left alone.
+/// Reads the hubs of a source, or the one of a name. Other manifests are left alone.
 ///
 /// # Errors
 /// When the source can't be read, has no hub, or one that is wrong; all that is wrong is listed.
-pub(crate) async fn hubs(services: &Services, source: Bundle) -> Result<Hubs> {
+pub(crate) async fn hubs(
+    services: &Services,
+    source: Bundle,
+    name: Option<String>,
+) -> Result<Hubs> {
     let file = source.origin.clone();
     let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
-    compute(move || hubs_of(&read.into_manifests()?, &file)).await
+    compute(move || hubs_of(&read.into_manifests()?, name.as_deref(), &file)).await
 }
 
-fn hubs_of(manifests: &Manifests, file: &str) -> Result<Hubs> {
+/// The names of all hubs, as far as they have one.
+fn names_of(manifests: &Manifests) -> Vec<String> {
+    let hubs = manifests.objects.iter();
+    let hubs = hubs.filter(|(object, _)| Hub::is_hub(object));
+    hubs.filter_map(|(object, _)| name_of(object).map(str::to_owned))
+        .collect()
+}
+
+fn name_of(object: &serde_json::Value) -> Option<&str> {
+    object.get("metadata")?.get("name")?.as_str()
+}
+
+/// Reads the hubs, or the one of a name.
+fn hubs_of(manifests: &Manifests, name: Option<&str>, file: &str) -> Result<Hubs> {
     let mut items = Vec::new();
     let mut findings = Vec::new();
+    let names = names_of(manifests);
     for (object, origin) in &manifests.objects {
-        if !Hub::is_hub(object) {
+        if !Hub::is_hub(object) || (name.is_some() && name_of(object) != name) {
             continue;
         }
         let (hub, found) = Hub::read(object, origin);
@@ -191,31 +218,41 @@ fn hubs_of(manifests: &Manifests, file: &str) -> Result<Hubs> {
     if let Some(error) = Error::all(errors.map(|found| from::finding(found).coded(Code::BadHub))) {
         return Err(error);
     }
+    if let (true, Some(name)) = (items.is_empty() && !names.is_empty(), name) {
+        let message = format!("there is no hub {name:?}");
+        return Err(Error::new(Code::TenantNotFound, message)
+            .at(Place::file(file, None))
+            .hint(named(&names)));
+    }
     if items.is_empty() {
         return Err(Error::new(Code::NothingThere, "the source holds no hub")
             .at(Place::file(file, None))
-            .hint("a hub is a LynqHub or, under its old name, a TenantRegistry"));
+            .hint("a hub is a LynqHub, under its old name a TenantRegistry, or a TenantSet"));
     }
     Ok(Hubs { items, findings })
 }
 
-/// Returns the hub of a name; without one, the only hub.
-fn the_one(mut hubs: Vec<Located>, name: Option<&str>, file: String) -> Result<Located> {
-    let known: Vec<String> = hubs.iter().map(|l| format!("{:?}", l.hub.name)).collect();
-    hubs.retain(|located| name.is_none_or(|name| located.hub.name == name));
+/// Returns the only hub.
+fn the_one(mut hubs: Vec<Located>, names: &[String], file: String) -> Result<Located> {
     let several = hubs.len() > 1;
     hubs.pop().filter(|_| !several).ok_or_else(|| {
-        let error = match name {
-            Some(name) if !several => {
-                Error::new(Code::TenantNotFound, format!("there is no hub {name:?}"))
-            }
-            _ => Error::new(
-                Code::Usage,
-                "the source holds several hubs, each a set of its own",
-            ),
-        };
-        error
+        let message = "the source holds several hubs, each a set of its own";
+        Error::new(Code::Usage, message)
             .at(Place::file(file, None))
-            .hint(format!("name one of {} with --hub", known.join(", ")))
+            .hint(named(names))
     })
+}
+
+fn named(names: &[String]) -> String {
+    let mut names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    names.sort();
+    let count = names.len();
+    names.dedup();
+    if names.len() < count {
+        return format!(
+            "give each a name of its own; there are {}",
+            names.join(", ")
+        );
+    }
+    format!("name one of {} with --hub", names.join(", "))
 }

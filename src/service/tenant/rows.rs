@@ -242,16 +242,11 @@ impl Rows {
         Ok((made, judged))
     }
 
-    /// Makes the objects, and tells what is wrong with rows, forms and objects; `known` is what was found
-    /// before.
+    /// Makes the objects, and tells what is wrong with rows, forms and objects.
     ///
     /// # Errors
     /// When the objects can't be judged at all.
-    pub(super) fn linted(
-        &self,
-        namespace: Option<&str>,
-        known: &[Finding],
-    ) -> Result<(RowCounts, Vec<Finding>)> {
+    pub(super) fn linted(&self, namespace: Option<&str>) -> Result<(RowCounts, Vec<Finding>)> {
         let namespace = namespace.or(self.namespace()).unwrap_or("default");
         let (made, mut judged) = self.judged(namespace, &|_, _| None)?;
         for finding in &mut judged.findings {
@@ -261,8 +256,7 @@ impl Rows {
             }
         }
         let Set { hub, forms, .. } = &*self.set;
-        let (problems, objects) = (&made.problems, &judged.findings);
-        let findings = lint::of_rows(&hub.hub, forms, problems, objects, known);
+        let findings = lint::of_rows(&hub.hub, forms, &made.problems, &judged.findings);
         Ok((made.rows, findings))
     }
 

@@ -438,6 +438,58 @@ fn what_is_retained_outlives_its_row_and_is_taken_back_with_it() {
 }
 
 #[test]
+fn what_was_created_once_and_retained_comes_back_as_it_is() {
+    let tenants = one(&form(&[(
+        "configMaps",
+        &[
+            &map(
+                "kept",
+                "creationPolicy: Once, deletionPolicy: Retain",
+                "k: '{{ .plan }}'",
+            ),
+            &map("goes", "deletionPolicy: Delete", "k: v"),
+        ],
+    )]));
+    tenants.run(&["apply"]).succeeds();
+    let rotated = json!({"data": {"k": "rotated"}});
+    by_hand(&tenants.place, "configmap", "acme-kept", &rotated);
+    tenants.database.execute("UPDATE tenants SET active = '0'");
+    tenants
+        .run(&["apply", "--yes", "--max-delete", "1"])
+        .succeeds();
+    assert_eq!(tenants.maps(), ["acme-kept"]);
+    tenants
+        .database
+        .execute("UPDATE tenants SET active = '1', plan = 'back'");
+    let back = [
+        "adopted configmaps/acme-kept",
+        "created configmaps/acme-goes",
+    ];
+    tenants.step(&[], &back);
+    assert_eq!(data(&tenants, "acme-kept"), json!({"k": "rotated"}));
+    let metadata = tenants
+        .value("configmap", "acme-kept", "/metadata")
+        .to_string();
+    assert!(
+        metadata.contains("applyset.kubernetes.io/part-of") && !metadata.contains("orphaned"),
+        "{metadata}"
+    );
+    // It still goes its own way, and is let go of again.
+    by_hand(
+        &tenants.place,
+        "configmap",
+        "acme-kept",
+        &json!({"data": {"k": "again"}}),
+    );
+    tenants.run(&["plan"]).ends(0);
+    tenants.database.execute("UPDATE tenants SET active = '0'");
+    tenants
+        .run(&["apply", "--yes", "--max-delete", "1"])
+        .succeeds();
+    assert_eq!(data(&tenants, "acme-kept"), json!({"k": "again"}));
+}
+
+#[test]
 fn a_deletion_that_is_held_up_is_remembered_until_it_is_done() {
     let tenants = one(&form(&[(
         "configMaps",

@@ -141,3 +141,96 @@ fn without_a_skew_all_rows_change_at_once() {
     assert!(run.stderr.contains("counts only with a maxSkew"), "{run}");
     assert_eq!(tenants.place.names("deployment"), ["a", "b"]);
 }
+
+#[test]
+fn what_only_removes_waits_for_no_turn() {
+    let stuck = "'sandbox/waiting': ImagePullBackOff";
+    let tenants = Tenants::with_nodes(&form("maxSkew: 1", "timeoutSeconds: 1", stuck));
+    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    // Each run gives up at the first, and the next begins with it.
+    for _ in 0..2 {
+        tenants.run(&["apply"]).fails(7, "E0518");
+    }
+    assert_eq!(tenants.place.names("deployment"), ["a"]);
+    tenants.forms(&form("maxSkew: 3", "timeoutSeconds: 1", stuck));
+    tenants.run(&["apply", "--no-wait"]).succeeds();
+    assert_eq!(tenants.place.names("deployment"), ["a", "b", "c"]);
+    tenants.forms(&form("maxSkew: 1", "timeoutSeconds: 1", stuck));
+    tenants
+        .database
+        .execute("DELETE FROM tenants WHERE id = 'b'");
+    let run = tenants.run(&["prune", "--yes", "-o", "json"]).succeeds();
+    assert_eq!(run.json()["summary"]["pruned"], 1, "{run}");
+    assert_eq!(run.json()["rollouts"], Value::Null, "{run}");
+    // Two are not ready, and nothing is written for them: nobody's turn is waited for.
+    tenants.run(&["apply", "--no-wait"]).succeeds();
+}
+
+#[test]
+fn a_row_whose_objects_are_refused_stops_the_rollout_although_they_are_not_waited_for() {
+    let refused = "{id: refused, nameTemplate: '{{ .uid }}-refused', waitForReady: false, spec: {apiVersion: v1, \
+                   kind: Service, spec: {clusterIP: '{{ .plan }}', ports: [{port: 80}]}}}";
+    let with = |more: &str| {
+        format!(
+            "{}  services:\n    - {refused}\n",
+            form("maxSkew: 2", more, "")
+        )
+    };
+    let tenants = Tenants::with_nodes(&with(""));
+    let rows = ["a", "b", "c", "d", "e"];
+    tenants.insert(&rows.map(|row| (row, "None")));
+    tenants.run(&["apply"]).succeeds();
+    tenants
+        .database
+        .execute("UPDATE tenants SET plan = 'no address'");
+    let run = tenants.run(&["apply", "--replace", "--yes", "-o", "json"]);
+    assert_eq!(run.code, Some(9), "{run}");
+    assert_eq!(rollout(&run)["phase"], "Failed", "{run}");
+    let resources = run.json()["resources"].as_array().cloned().expect("a list");
+    let failed = resources
+        .iter()
+        .filter(|one| one["action"] == "failed")
+        .count();
+    assert!(
+        (1..=2).contains(&failed),
+        "as many as may change at a time: {run}"
+    );
+}
+
+#[test]
+fn a_row_that_may_not_be_written_in_any_case_takes_no_turn_from_others() {
+    let tenants = Tenants::with_nodes(&form("maxSkew: 1", "", ""));
+    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    let foreign = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"},
+        "spec": {
+            "selector": {"matchLabels": {"row": "other"}},
+            "template": {
+                "metadata": {"labels": {"row": "other"}},
+                "spec": {"containers": [{"name": "web", "image": "example.invalid/web:1"}]},
+            },
+        },
+    });
+    tenants
+        .place
+        .change(&["create", "-f", "-"], &foreign.to_string());
+    let run = tenants.run(&["apply", "-o", "json"]).fails(9, "E0511");
+    assert_eq!(tenants.place.names("deployment"), ["a", "b", "c"], "{run}");
+    assert_ne!(rollout(&run)["phase"], "Failed", "{run}");
+}
+
+#[test]
+fn rows_whose_turn_does_not_come_in_time_are_told() {
+    let slow = "'sandbox/ready-after': 4s";
+    let tenants = Tenants::with_nodes(&form("maxSkew: 1", "timeoutSeconds: 60", slow));
+    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    let run = tenants
+        .run(&["apply", "--timeout", "6s", "-o", "json"])
+        .fails(7, "E0518");
+    assert!(
+        run.stderr.contains("before it was the turn of all"),
+        "{run}"
+    );
+    assert_eq!(rollout(&run)["phase"], "InProgress", "{run}");
+    tenants.run(&["apply"]).succeeds();
+}

@@ -179,6 +179,7 @@ fn what_several_rows_have_in_common_is_said_once() {
         file: String::new(),
         message: message.to_owned(),
         place: field.iter().map(|key| Segment::from(*key)).collect(),
+        missing: None,
     };
     let of_object = |row: &str, message: &str, path: &[&str]| {
         let part = Part {
@@ -195,7 +196,6 @@ fn what_several_rows_have_in_common_is_said_once() {
             .from(&origin)
             .at(path)
     };
-    let known = lint(&hub, &forms, true);
     let data = Path::from(vec![
         "spec".into(),
         "configMaps".into(),
@@ -206,12 +206,20 @@ fn what_several_rows_have_in_common_is_said_once() {
     ]);
     let mut said = problem("a", "web", &[], "there is no plans");
     said.place = data;
+    said.missing = Some("plans".to_owned());
+    // Another fault of the same text is another thing.
+    let other = RowProblem {
+        missing: None,
+        message: "fail: no".to_owned(),
+        ..said.clone()
+    };
     let findings = of_rows(
         &hub,
         &forms,
         &[
             problem("a", "", &[], "2 rows have this uid"),
             said,
+            other,
             problem("a", "web", &["spec"], "int: no number"),
             problem("b", "web", &["spec"], "int: no number"),
             problem("c", "web", &["spec"], "int: no number"),
@@ -221,12 +229,12 @@ fn what_several_rows_have_in_common_is_said_once() {
             of_object("a", "unknown field", &["spec", "x"]),
             of_object("b", "unknown field", &["spec", "x"]),
         ],
-        &known,
     );
     assert_eq!(
         shown(&findings),
         [
             "error invalid-row spec.valueMappings.uid: row \"a\": 2 rows have this uid",
+            "error invalid-row spec.configMaps[0].spec.data.a: row \"a\": fail: no",
             "error invalid-row spec: row \"a\": int: no number; so it is with 2 more rows",
             "error invalid-name spec.configMaps[0].nameTemplate: row \"A_b\": \"A_b\" is no name",
             "error invalid-name spec.configMaps[0].spec.spec.x: row \"a\": unknown field; so it is with 1 more row",
@@ -242,7 +250,30 @@ fn what_several_rows_have_in_common_is_said_once() {
             Some("LynqHub/crm"),
             Some("LynqForm/web"),
             Some("LynqForm/web"),
+            Some("LynqForm/web"),
             Some("LynqForm/web")
         ]
     );
+}
+
+#[test]
+fn of_what_is_wrong_at_one_place_only_so_much_is_told() {
+    let (hub, forms) = (hub(HUB), [form("{{ .uid }}", "x")]);
+    let problems: Vec<RowProblem> = (0..1000)
+        .map(|number| RowProblem {
+            row: format!("row-{number}"),
+            form: "web".to_owned(),
+            entry: "settings".to_owned(),
+            field: String::new(),
+            file: String::new(),
+            message: format!("atoi: {number}x is no number"),
+            place: Path::root(),
+            missing: None,
+        })
+        .collect();
+    let findings = of_rows(&hub, &forms, &problems, &[]);
+    assert_eq!(findings.len(), TOLD);
+    let last = &findings[TOLD - 1].message;
+    let expected = "row \"row-19\": atoi: 19x is no number; so it is with 980 more rows";
+    assert_eq!(last, expected);
 }

@@ -1,4 +1,4 @@
--- One row per site. A domain may be written as people do: with a scheme, a port or a path.
+-- One row per site. A domain may be a whole address: https://www.bakery.example:443/shop.
 CREATE TABLE sites (
   id VARCHAR(40) NOT NULL PRIMARY KEY, -- part of names of objects: a-z, 0-9 and -
   active BOOLEAN NOT NULL DEFAULT TRUE,
