@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use weft_domain::plan;
+use weft_domain::{plan, resource::Part};
 
 use super::{
     design::{DeployResult, Fitting, Reference, Schemas},
@@ -347,6 +347,9 @@ pub struct MemberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub created_at: Option<jiff::Timestamp>,
+    /// The row that it was made of, by an entry of a form; absent in a design.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// A revision of a set.

@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use weft_domain::source::Bundle;
 
-use super::{deploy::Target, endpoints, operation::Started};
+use super::{
+    deploy::{DeploymentStatus, MemberStatus, Target},
+    deployed::EventSummary,
+    endpoints,
+    operation::Started,
+};
 use crate::secret::Secret;
 
 pub use weft_domain::{
@@ -13,6 +18,7 @@ pub use weft_domain::{
     resource::Part,
     tenant::{
         hub::Engine,
+        node::{Condition, Tally},
         render::{RowCounts, RowProblem as PartProblem},
     },
 };
@@ -125,6 +131,139 @@ pub struct LintReport {
     /// Why the table could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<crate::error::Body>,
+}
+
+/// Reads how the objects of a hub's rows are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadTenants {
+    /// The name of the hub.
+    pub hub: String,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// How the objects of a hub's rows are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantStatus {
+    /// The hub.
+    pub hub: String,
+    /// Whether every object is there and ready, in every cluster.
+    pub ready: bool,
+    /// What was applied, by context.
+    pub deployments: Vec<DeploymentStatus>,
+    /// What forms have made of rows, by context, row and form.
+    pub nodes: Vec<NodeStatus>,
+    /// The objects, by context, kind and name.
+    pub resources: Vec<MemberStatus>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
+
+/// How what a form has made of a row is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// The kubeconfig context.
+    pub context: String,
+    /// The uid of the row.
+    pub row: String,
+    /// The form.
+    pub form: String,
+    /// How many objects are how.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// What that says.
+    pub conditions: Vec<Condition>,
+    /// What the first object that isn't ready waits for, or what is wrong with it; empty where all are.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Reads all about one row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViewTenant {
+    /// The name of the hub.
+    pub hub: String,
+    /// The uid of the row.
+    pub row: String,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// All about one row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantView {
+    /// The hub.
+    pub hub: String,
+    /// The uid of the row.
+    pub row: String,
+    /// Whether every object of it is there and ready, in every cluster.
+    pub ready: bool,
+    /// What forms have made of it.
+    pub nodes: Vec<NodeStatus>,
+    /// Its objects.
+    pub resources: Vec<MemberStatus>,
+    /// What happened to them, the newest last.
+    pub events: Vec<EventSummary>,
+    /// What could not be looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
+
+/// Lists the hubs whose rows clusters hold objects of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListHubs {
+    /// Look into all namespaces.
+    #[serde(default)]
+    pub all_namespaces: bool,
+    /// Which clusters, and the namespace.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// Hubs whose rows clusters hold objects of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HubList {
+    /// The hubs, by context, namespace and name.
+    pub items: Vec<HubSummary>,
+    /// The clusters that could not be asked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+}
+
+/// What a cluster holds of a hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HubSummary {
+    /// The hub.
+    pub hub: String,
+    /// The kubeconfig context.
+    pub context: String,
+    /// The namespace that it was applied with.
+    pub namespace: String,
+    /// Namespace and name of the inventory.
+    pub inventory: String,
+    /// How many rows have objects.
+    pub rows: usize,
+    /// The forms that have made them.
+    pub forms: Vec<String>,
+    /// How many objects there are.
+    pub objects: usize,
+    /// The newest revision; absent before the first one is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 /// How many rows may lose their objects in one run.
@@ -336,6 +475,9 @@ pub struct RowProblem {
 }
 
 endpoints! {
+    Post "/tenants/list" ListHubs => HubList;
+    Post "/tenants/status" ReadTenants => TenantStatus;
+    Post "/tenants/view" ViewTenant => TenantView;
     Post "/tenants/render" RenderRows => Started<RenderedRows>;
     Post "/tenants/lint" LintTenants => Started<LintReport>;
     Post "/tenants/test-connections" TestConnections => ConnectionTestList;

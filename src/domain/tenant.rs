@@ -3,18 +3,27 @@
 //! * [`hub`]: a hub says where the rows are and what their columns mean.
 //! * [`form`]: a form says which objects one row yields.
 //! * [`row`], [`render`]: rows × forms, the objects that there shall be.
+//! * [`monitoring`]: what is measured, and the dashboard and alerts that are made of it.
+//! * [`node`]: how what one form makes of one row is.
 //! * [`lint`]: what does not fit together before any row is looked at.
 
 mod fields;
 pub mod form;
 pub mod hub;
 pub mod lint;
+pub mod monitoring;
+pub mod node;
 pub mod render;
 pub mod row;
 
 /// Returns the name of the resource set of a hub; no design has one like it.
 pub fn set_name(hub: &str) -> String {
     format!("tenant/{hub}")
+}
+
+/// Returns the hub that a resource set is named after; none for a design.
+pub fn hub_of_set(name: &str) -> Option<&str> {
+    name.strip_prefix("tenant/")
 }
 
 /// The texts that switch a row on; every other one leaves it off.

@@ -2,12 +2,21 @@
 
 use super::Routes;
 use crate::{
-    api::tenant::{LintTenants, RenderRows, TestConnections},
-    service::{Services, tenant},
+    api::tenant::{LintTenants, ListHubs, ReadTenants, RenderRows, TestConnections, ViewTenant},
+    service::{Services, deploy, tenant},
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
+        .on(|services: Services, request: ListHubs| async move {
+            deploy::hubs(&services, request).await
+        })
+        .on(|services: Services, request: ReadTenants| async move {
+            tenant::status::status(&services, request).await
+        })
+        .on(|services: Services, request: ViewTenant| async move {
+            tenant::status::view(&services, request).await
+        })
         .on(|services: Services, request: RenderRows| async move {
             Ok(tenant::render(&services, request))
         })

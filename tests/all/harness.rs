@@ -98,6 +98,7 @@ const FIXTURES: &[Fixture] = &[
     .changes(),
     fixture("tenant test-connection", &["hub.yaml"]).volatile(),
     fixture("tenant init", &["multi-tier"]).changes(),
+    fixture("tenant export", &["alerts", "--to", "alerts.yaml"]).changes(),
     fixture("tenant lint", &["./crm"]),
     fixture("tenant render", &["./crm"]),
     fixture("tenant plan", &["./crm", "--context", "sandbox"]).with(Needs::Cluster),
@@ -113,6 +114,8 @@ const FIXTURES: &[Fixture] = &[
     )
     .with(Needs::Cluster)
     .changes(),
+    fixture("tenant list", &["--context", "sandbox"]).with(Needs::Cluster),
+    fixture("tenant view", &["shop", "acme", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant status", &["shop", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant history", &["shop", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("system start", &["--listen", "127.0.0.1:0"])

@@ -33,5 +33,6 @@ mod template;
 mod tenant_datasource;
 mod tenant_init;
 mod tenant_lint;
+mod tenant_monitoring;
 mod tenant_rows;
 mod yaml;

@@ -380,25 +380,102 @@ fn a_saved_plan_is_done_exactly_or_not_at_all() {
 }
 
 #[test]
-fn tenant_status_and_history_need_only_the_name_of_the_hub() {
-    let tenants = Tenants::new(Engine::Sqlite, FORMS);
-    tenants.insert(&[("acme", "free")]);
+fn what_a_cluster_holds_of_rows_is_told_by_the_name_of_the_hub_alone() {
+    let tenants = Tenants::with_nodes(FORMS);
+    tenants.insert(&[("acme", "free"), ("bolt", "big")]);
     tenants.run(&["apply"]).succeeds();
     let place = &tenants.place;
     let other = crate::support::Sandbox::new();
-    let ask = |verb: &str| {
-        let mut command = other.command(["tenant", verb, "shop", "-o", "json"]);
+    let ask = |arguments: &[&str]| {
+        let mut command = other.command(["tenant"].iter().chain(arguments));
         command.args(["-n", &place.namespace, "--context", "sandbox"]);
         command.env("KUBECONFIG", &place.server.kubeconfig);
         other.finish(&mut command, None)
     };
-    let status = ask("status").succeeds();
-    assert_eq!(
-        status.json()["resources"].as_array().map(Vec::len),
-        Some(2),
-        "{status}"
+    let list = ask(&["list", "-o", "json"]).succeeds();
+    let mut items = list.json()["items"].clone();
+    assert_eq!(items.as_array().map(Vec::len), Some(1), "{list}");
+    items[0]["context"] = json!("");
+    items[0]["inventory"] = json!("");
+    let hub = json!({
+        "hub": "shop", "context": "", "namespace": place.namespace, "inventory": "", "rows": 2,
+        "forms": ["access", "settings"], "objects": 4, "revision": 1,
+    });
+    assert_eq!(items[0], hub, "{list}");
+    // Another set of the namespace is none of rows.
+    place.write(&[json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "plain"}, "data": {"k": "v"},
+    })]);
+    place.run(&["deploy", "app.yaml"]).succeeds();
+    assert_eq!(ask(&["list", "-o", "name"]).succeeds().stdout, "hub/shop\n");
+
+    let node = |row: &str, form: &str, counts: [u64; 3], state: &str, reason: &str| {
+        let [desired, ready, failed] = counts;
+        json!({
+            "row": row, "form": form, "state": state, "reason": reason,
+            "counts": [desired, ready, failed],
+        })
+    };
+    let nodes = |run: &Run| {
+        let nodes = run.json()["nodes"]
+            .as_array()
+            .cloned()
+            .expect("a list")
+            .into_iter();
+        let nodes = nodes.map(|node| {
+            let conditions = node["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.iter().find(|one| one["type"] == "Ready");
+            let state = ready.map_or(Value::Null, |ready| ready["reason"].clone());
+            json!({
+                "row": node["row"], "form": node["form"], "state": state,
+                "reason": node["reason"].as_str().unwrap_or_default(),
+                "counts": [node["desired"], node["ready"], node["failed"]],
+            })
+        });
+        nodes.collect::<Vec<_>>()
+    };
+    let fine = |row: &str, form: &str| node(row, form, [1, 1, 0], "Reconciled", "");
+    let status = ask(&["status", "shop", "-o", "json"]).succeeds();
+    let all = [
+        fine("acme", "access"),
+        fine("acme", "settings"),
+        fine("bolt", "access"),
+        fine("bolt", "settings"),
+    ];
+    assert_eq!(nodes(&status), all, "{status}");
+    assert_eq!(status.json()["ready"], true, "{status}");
+    place.change(&["delete", "configmap", "bolt-settings"], "");
+    let status = ask(&["status", "shop", "-o", "json"]).succeeds();
+    let missing = node(
+        "bolt",
+        "settings",
+        [1, 0, 1],
+        "ResourcesFailed",
+        "it is not there",
     );
-    let history = ask("history").succeeds();
+    assert_eq!(nodes(&status)[3], missing, "{status}");
+    assert_eq!(status.json()["ready"], false, "{status}");
+    let shown = ask(&["status", "shop"]).succeeds();
+    assert!(
+        shown
+            .stderr
+            .contains("shop: 3 ready of 4 nodes; revision 1, deployed"),
+        "{shown}"
+    );
+
+    let view = ask(&["view", "shop", "bolt", "-o", "json"]).succeeds();
+    assert_eq!(nodes(&view), [fine("bolt", "access"), missing], "{view}");
+    let ids: Vec<Value> = view.json()["resources"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["name"].clone())
+        .collect();
+    assert_eq!(ids, ["bolt-settings", "bolt-account"], "{view}");
+    let run = ask(&["view", "shop", "bold"]).fails(5, "E0713");
+    assert!(run.stderr.contains("did you mean \"bolt\"?"), "{run}");
+
+    let history = ask(&["history", "shop", "-o", "json"]).succeeds();
     assert_eq!(
         history.json()["items"][0]["outcome"],
         json!("deployed"),
@@ -406,6 +483,33 @@ fn tenant_status_and_history_need_only_the_name_of_the_hub() {
     );
     // A design of the same name is another set.
     place.run(&["status", "shop"]).fails(5, "E0517");
+}
+
+#[test]
+fn events_of_a_row_are_those_of_its_objects() {
+    let entry = "{id: web, nameTemplate: '{{ .uid }}', spec: {apiVersion: apps/v1, kind: Deployment, spec: {\
+                 selector: {matchLabels: {row: '{{ .uid }}'}}, template: {metadata: {labels: {row: '{{ .uid }}'}}, \
+                 spec: {containers: [{name: web, image: 'example.invalid/web:1'}]}}}}}";
+    let form = format!(
+        "apiVersion: operator.lynq.sh/v1\nkind: LynqForm\nmetadata: {{name: web}}\nspec:\n  hubId: shop\n  \
+         deployments:\n    - {entry}\n"
+    );
+    let tenants = Tenants::with_nodes(&form);
+    tenants.insert(&[("acme", "free"), ("bolt", "big")]);
+    tenants.run(&["apply"]).succeeds();
+    let sandbox = &tenants.place.sandbox;
+    let mut command = sandbox.command(["tenant", "view", "shop", "acme", "-o", "json"]);
+    command.args(["-n", &tenants.place.namespace, "--context", "sandbox"]);
+    command.env("KUBECONFIG", &tenants.place.server.kubeconfig);
+    let view = sandbox.finish(&mut command, None).succeeds();
+    let events = view.json()["events"].as_array().cloned().expect("a list");
+    assert!(!events.is_empty(), "{view}");
+    let is_of_row = |event: &Value| {
+        event["object"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("acme"))
+    };
+    assert!(events.iter().all(is_of_row), "{view}");
 }
 
 #[test]

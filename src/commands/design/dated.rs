@@ -13,7 +13,7 @@ use crate::{commands::watch::Watch, context::Context, output::human};
 #[serde(transparent)]
 pub(in crate::commands) struct Dated<T> {
     /// The value.
-    pub(super) value: T,
+    pub(in crate::commands) value: T,
     #[serde(skip)]
     now: Option<Timestamp>,
 }

@@ -2,7 +2,7 @@
 
 use super::{cluster::SetArgs, dated::Dated};
 use crate::{
-    api::deployed::{EventList, ListEvents},
+    api::deployed::{EventList, EventSummary, ListEvents},
     commands::{Outcome, watch::Watch},
     context::Context,
     error::{Error, Result},
@@ -31,31 +31,7 @@ impl View for Dated<EventList> {
     const KIND: &'static str = "EventList";
 
     fn human(&self) -> Human {
-        let mut table = Table::new([
-            Column::new("LAST SEEN"),
-            Column::new("TYPE"),
-            Column::new("REASON"),
-            Column::new("OBJECT"),
-            Column::new("COUNT"),
-            Column::new("MESSAGE"),
-            Column::new("NAMESPACE").wide(),
-            Column::new("MEMBER").wide(),
-            Column::new("CONTEXT").wide(),
-        ]);
-        for event in &self.value.items {
-            table.row([
-                self.age(event.last_seen),
-                event.event_type.clone(),
-                event.reason.clone(),
-                format!("{}/{}", event.kind, event.object),
-                event.count.to_string(),
-                event.message.clone(),
-                event.namespace.clone(),
-                event.member.clone(),
-                event.context.clone(),
-            ]);
-        }
-        Human::Table(table)
+        Human::Table(table(self, &self.value.items))
     }
 
     fn names(&self) -> Vec<String> {
@@ -72,6 +48,35 @@ impl View for Dated<EventList> {
         }
         (!said.is_empty()).then(|| said.join("; "))
     }
+}
+
+/// A line for each event.
+pub(in crate::commands) fn table<T>(dated: &Dated<T>, events: &[EventSummary]) -> Table {
+    let mut table = Table::new([
+        Column::new("LAST SEEN"),
+        Column::new("TYPE"),
+        Column::new("REASON"),
+        Column::new("OBJECT"),
+        Column::new("COUNT"),
+        Column::new("MESSAGE"),
+        Column::new("NAMESPACE").wide(),
+        Column::new("MEMBER").wide(),
+        Column::new("CONTEXT").wide(),
+    ]);
+    for event in events {
+        table.row([
+            dated.age(event.last_seen),
+            event.event_type.clone(),
+            event.reason.clone(),
+            format!("{}/{}", event.kind, event.object),
+            event.count.to_string(),
+            event.message.clone(),
+            event.namespace.clone(),
+            event.member.clone(),
+            event.context.clone(),
+        ]);
+    }
+    table
 }
 
 impl Events {

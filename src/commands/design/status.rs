@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{cluster::SetArgs, dated::Dated};
 use crate::{
-    api::deploy::{DeploymentStatus, DesignStatus, ReadSet},
+    api::deploy::{DeploymentStatus, DesignStatus, MemberStatus, ReadSet},
     commands::{Outcome, watch::Watch},
     context::Context,
     error::{Error, Result},
@@ -27,31 +27,7 @@ impl View for Dated<DesignStatus> {
     const KIND: &'static str = "DesignStatus";
 
     fn human(&self) -> Human {
-        let mut table = Table::new([
-            Column::new("KIND"),
-            Column::new("NAMESPACE"),
-            Column::new("NAME"),
-            Column::new("READY"),
-            Column::new("REASON"),
-            Column::new("AGE"),
-            Column::new("STATE").wide(),
-            Column::new("ORIGIN").wide(),
-            Column::new("CONTEXT").wide(),
-        ]);
-        for member in &self.value.resources {
-            table.row([
-                member.kind.as_str(),
-                &member.namespace,
-                &member.name,
-                if member.ready { "yes" } else { "no" },
-                &member.reason,
-                &self.age(member.created_at),
-                &member.state,
-                &member.origin,
-                &member.context,
-            ]);
-        }
-        Human::Table(table)
+        Human::Table(members(self, &self.value.resources))
     }
 
     fn names(&self) -> Vec<String> {
@@ -66,20 +42,60 @@ impl View for Dated<DesignStatus> {
         let ready = status.resources.iter().filter(|member| member.ready);
         let ready = ready.count();
         let all = plural(status.resources.len(), "object");
-        let several = status.deployments.len() > 1;
-        let mut text = format!("{}: {ready} ready of {all}", status.design);
-        for deployment in &status.deployments {
-            text.push_str("; ");
-            if several {
-                let _ = write!(text, "in context {:?} ", deployment.context);
-            }
-            text.push_str(&self.deployment(deployment));
-        }
-        Some(text)
+        let deployments = deployments(self, &status.deployments);
+        Some(format!(
+            "{}: {ready} ready of {all}{deployments}",
+            status.design
+        ))
     }
 }
 
-impl Dated<DesignStatus> {
+/// A line for each member of a set.
+pub(in crate::commands) fn members<T>(dated: &Dated<T>, members: &[MemberStatus]) -> Table {
+    let mut table = Table::new([
+        Column::new("KIND"),
+        Column::new("NAMESPACE"),
+        Column::new("NAME"),
+        Column::new("READY"),
+        Column::new("REASON"),
+        Column::new("AGE"),
+        Column::new("STATE").wide(),
+        Column::new("ORIGIN").wide(),
+        Column::new("CONTEXT").wide(),
+    ]);
+    for member in members {
+        table.row([
+            member.kind.as_str(),
+            &member.namespace,
+            &member.name,
+            if member.ready { "yes" } else { "no" },
+            &member.reason,
+            &dated.age(member.created_at),
+            &member.state,
+            &member.origin,
+            &member.context,
+        ]);
+    }
+    table
+}
+
+/// What is deployed where, each after a semicolon.
+pub(in crate::commands) fn deployments<T>(
+    dated: &Dated<T>,
+    deployments: &[DeploymentStatus],
+) -> String {
+    let mut text = String::new();
+    for deployment in deployments {
+        text.push_str("; ");
+        if deployments.len() > 1 {
+            let _ = write!(text, "in context {:?} ", deployment.context);
+        }
+        text.push_str(&dated.deployment(deployment));
+    }
+    text
+}
+
+impl<T> Dated<T> {
     /// `revision 3 of version 0.0.2, deployed 5m ago`, and who works on it.
     fn deployment(&self, deployment: &DeploymentStatus) -> String {
         let mut text = match deployment.revision {

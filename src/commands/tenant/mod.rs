@@ -1,11 +1,14 @@
 //! `tenant`: rows of a database that become Kubernetes objects.
 
 mod apply;
+mod export;
 mod init;
 mod lint;
+mod list;
 mod render;
 mod status;
 mod test_connection;
+mod view;
 
 use std::path::PathBuf;
 
@@ -15,6 +18,7 @@ use super::{
     Outcome,
     design::{
         ClusterArgs,
+        dated::Dated,
         source::{SourceArgs, namespace},
     },
     findings, schema,
@@ -22,7 +26,10 @@ use super::{
 use crate::{
     api::{
         deploy::Target,
-        tenant::{ConnectionTestList, Given, LintReport, RenderedRows, Tenants},
+        tenant::{
+            ConnectionTestList, Given, HubList, LintReport, RenderedRows, TenantStatus, TenantView,
+            Tenants,
+        },
     },
     context::Context,
     error::{Code, Error, Result},
@@ -46,8 +53,11 @@ enum Verb {
     Plan(apply::Plan),
     Apply(apply::Apply),
     Prune(apply::Prune),
+    List(list::List),
+    View(view::ViewOne),
     Status(status::Status),
     History(status::History),
+    Export(export::Export),
     TestConnection(test_connection::TestConnection),
 }
 
@@ -61,8 +71,11 @@ impl Tenant {
             Verb::Plan(verb) => verb.run(cx).await,
             Verb::Apply(verb) => verb.run(cx).await,
             Verb::Prune(verb) => verb.run(cx).await,
+            Verb::List(verb) => verb.run(cx).await,
+            Verb::View(verb) => verb.run(cx).await,
             Verb::Status(verb) => verb.run(cx).await,
             Verb::History(verb) => verb.run(cx).await,
+            Verb::Export(verb) => verb.run(cx),
             Verb::TestConnection(verb) => verb.run(cx).await,
         }
     }
@@ -167,9 +180,13 @@ impl TenantArgs {
 /// What the commands of this noun print.
 pub(super) fn kinds() -> Vec<schema::Kind> {
     vec![
+        schema::kind::<HubList>(),
+        schema::kind::<export::ExportResult>(),
         schema::kind::<init::InitResult>(),
         schema::kind::<LintReport>(),
         schema::kind::<RenderedRows>(),
+        schema::kind::<Dated<TenantStatus>>(),
+        schema::kind::<Dated<TenantView>>(),
         schema::kind::<ConnectionTestList>(),
     ]
 }

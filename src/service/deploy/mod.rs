@@ -31,7 +31,7 @@ pub use diff::{diff, diff_revisions};
 pub use events::events;
 pub use logs::logs;
 pub use record::history;
-pub use status::status;
+pub use status::{hubs, status};
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

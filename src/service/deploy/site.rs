@@ -263,6 +263,17 @@ impl Site {
         Ok(())
     }
 
+    /// The inventories in a namespace, or in all of them. What is there and none of ours is left out.
+    pub(super) async fn parents(&self, namespace: Option<&str>) -> Result<Vec<Parent>> {
+        let secrets = self.own("v1", "Secret")?;
+        let selector = Selector::labels(ID_LABEL.to_owned());
+        let found = self.objects.list(&secrets, namespace, &selector).await?;
+        let parents = found.objects.iter();
+        Ok(parents
+            .filter_map(|live| Parent::parse(live).ok())
+            .collect())
+    }
+
     /// The design of another set and where its inventory is, as far as one may look.
     pub(super) async fn owner(&self, set: &str) -> Option<String> {
         let secrets = self.own("v1", "Secret").ok()?;

@@ -1,6 +1,6 @@
 //! How a set is: its members, its newest revision, and who works on it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -8,6 +8,7 @@ use weft_domain::{
     inventory::{Claim, Member, MemberOrigin, MicroTime, Outcome, Parent, Standing},
     readiness::{Readiness, Related, pod_selector, readiness},
     resource::ResourceSet,
+    tenant::hub_of_set,
 };
 
 use super::{
@@ -18,7 +19,10 @@ use super::{
     site::Site,
 };
 use crate::{
-    api::deploy::{DeploymentStatus, DesignStatus, HolderStatus, MemberStatus, ReadSet},
+    api::{
+        deploy::{DeploymentStatus, DesignStatus, HolderStatus, MemberStatus, ReadSet},
+        tenant::{HubList, HubSummary, ListHubs},
+    },
     cluster::Selector,
     error::Result,
     service::Services,
@@ -47,6 +51,50 @@ pub async fn status(services: &Services, request: ReadSet) -> Result<DesignStatu
     status.ready = is_whole && status.resources.iter().all(|member| member.ready);
     status.design = request.name;
     Ok(status)
+}
+
+/// Lists the sets of rows that clusters hold.
+///
+/// # Errors
+/// When none of the clusters can be asked. Those that can't are among the failures.
+pub async fn hubs(services: &Services, request: ListHubs) -> Result<HubList> {
+    let ask = |context| hubs_of_one(services, &request, context).boxed();
+    let (parts, failures) = on_each(&request.target, ask).await?;
+    Ok(HubList {
+        items: parts.into_iter().flatten().collect(),
+        failures: failures.into_iter().map(Into::into).collect(),
+    })
+}
+
+async fn hubs_of_one(
+    services: &Services,
+    request: &ListHubs,
+    context: Option<String>,
+) -> Result<Vec<HubSummary>> {
+    let site = Site::at(services, &request.target, context, "", true).await?;
+    let namespace = (!request.all_namespaces).then(|| site.namespace().to_owned());
+    let mut hubs = Vec::new();
+    for parent in site.parents(namespace.as_deref()).await? {
+        let Some(hub) = hub_of_set(parent.design()) else {
+            continue;
+        };
+        let members = parent.members();
+        let parts = members.iter().filter_map(|member| member.part.as_ref());
+        let rows: BTreeSet<&str> = parts.clone().map(|part| part.row.as_str()).collect();
+        let forms: BTreeSet<&str> = parts.map(|part| part.form.as_str()).collect();
+        hubs.push(HubSummary {
+            hub: hub.to_owned(),
+            context: site.context().to_owned(),
+            namespace: parent.namespace().to_owned(),
+            inventory: format!("{}/{}", parent.namespace(), parent.name()),
+            rows: rows.len(),
+            forms: forms.into_iter().map(str::to_owned).collect(),
+            objects: parent.len(),
+            revision: (parent.last_revision() > 0).then(|| parent.last_revision()),
+        });
+    }
+    hubs.sort_by(|a, b| (&a.namespace, &a.hub).cmp(&(&b.namespace, &b.hub)));
+    Ok(hubs)
 }
 
 async fn on_one(
@@ -169,6 +217,7 @@ async fn shown(
             MemberOrigin::Adopted => "adopted".to_owned(),
         },
         created_at: text("/metadata/creationTimestamp").and_then(|time| time.parse().ok()),
+        part: member.part.clone(),
     })
 }
 

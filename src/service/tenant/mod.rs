@@ -6,6 +6,7 @@ pub mod datasource;
 pub(crate) mod lint;
 pub(crate) mod read;
 pub(in crate::service) mod rows;
+pub(crate) mod status;
 
 use std::{
     ops::ControlFlow,
