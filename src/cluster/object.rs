@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::discovery::KindRef;
 use super::problem::{Conflict, Missing, ObjectError, Problem, Verb};
-use super::request::{Answer, Call, JSON};
+use super::request::{Answer, Call, JSON, Limit};
 use super::retry::{Retry, Retrying};
 use super::{Cluster, ClusterError, shorten};
 
@@ -835,17 +835,15 @@ impl Objects {
             let after = until - started;
             return Err((Problem::Timeout { after }, true));
         };
-        let now = Instant::now();
-        // What a message says is the deadline that has passed, of the attempt or of all of them.
-        let each = match deed.call.method {
-            Method::GET => self.retry.reading,
-            _ => self.retry.writing,
+        let limit = Limit {
+            silence: match deed.call.method {
+                Method::GET => self.retry.reading,
+                _ => self.retry.writing,
+            },
+            until,
+            after: until.saturating_duration_since(started),
         };
-        let (end, after) = match now + each {
-            end if end < until => (end, each),
-            _ => (until, until.saturating_duration_since(started)),
-        };
-        let answer = self.cluster.exchange(&deed.call, end, after).await;
+        let answer = self.cluster.exchange(&deed.call, limit).await;
         drop(permit);
         match answer {
             Ok(answer) if answer.status.is_success() => Ok(answer),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
@@ -80,6 +80,28 @@ pub(super) struct Unanswered {
     pub(super) sent: bool,
 }
 
+/// How long an answer may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    /// How long nothing of it may come. A large answer over a slow line may take longer.
+    pub(super) silence: Duration,
+    /// When it has to be there.
+    pub(super) until: Instant,
+    /// What a message says of that moment: how long it was waited for.
+    pub(super) after: Duration,
+}
+
+impl Limit {
+    /// Waits for some of the answer; when that takes too long, says how long it was waited for.
+    async fn wait<T>(self, some: impl Future<Output = T>) -> Result<T, Duration> {
+        let (end, after) = match Instant::now() + self.silence {
+            silent if silent < self.until => (silent, self.silence),
+            _ => (self.until, self.after),
+        };
+        timeout_at(end, some).await.map_err(|_| after)
+    }
+}
+
 impl Cluster {
     /// Gets a path as JSON, reading at most `limit` bytes. A server that is too busy is asked again.
     pub(super) async fn get(
@@ -113,7 +135,12 @@ impl Cluster {
         loop {
             let permit = self.permit(until).await;
             let permit = permit.ok_or_else(|| self.timed_out(&call.path, self.deadline))?;
-            let answer = self.exchange(call, until, self.deadline).await;
+            let limit = Limit {
+                silence: self.deadline,
+                until,
+                after: self.deadline,
+            };
+            let answer = self.exchange(call, limit).await;
             drop(permit);
             let answer = answer.map_err(|unanswered| unanswered.error)?;
             let busy = matches!(answer.status.as_u16(), 429 | 503 | 504);
@@ -131,18 +158,18 @@ impl Cluster {
         timeout_at(until, self.flights.acquire()).await.ok()?.ok()
     }
 
-    /// Sends a request and reads the whole answer. `after` is what a message says of the deadline.
-    pub(super) async fn exchange(
-        &self,
-        call: &Call,
-        until: Instant,
-        after: Duration,
-    ) -> Result<Answer, Unanswered> {
-        let exchange = async {
-            let response = self.open(call).await?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, call.limit).collect().await;
-            let body = body.map_err(|error| Unanswered {
+    /// Sends a request and reads the whole answer, for as long as some of it comes.
+    pub(super) async fn exchange(&self, call: &Call, limit: Limit) -> Result<Answer, Unanswered> {
+        let timed_out = |after| Unanswered {
+            error: self.timed_out(&call.path, after),
+            sent: true,
+        };
+        let response = limit.wait(self.open(call)).await.map_err(timed_out)??;
+        let (parts, body) = response.into_parts();
+        let mut body = Limited::new(body, call.limit);
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = limit.wait(body.frame()).await.map_err(timed_out)? {
+            let frame = frame.map_err(|error| Unanswered {
                 error: if error.is::<LengthLimitError>() {
                     ClusterError::TooLarge {
                         context: self.context.clone(),
@@ -154,17 +181,14 @@ impl Cluster {
                 },
                 sent: true,
             })?;
-            Ok(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body: body.to_bytes(),
-            })
-        };
-        timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            Err(Unanswered {
-                error: self.timed_out(&call.path, after),
-                sent: true,
-            })
+            if let Ok(data) = frame.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: bytes.freeze(),
         })
     }
 

@@ -16,9 +16,9 @@ pub struct Retry {
     pub first: Duration,
     /// The longest wait that isn't the server's wish.
     pub longest: Duration,
-    /// The longest time for one attempt that reads.
+    /// The longest silence of a server that is asked to read.
     pub reading: Duration,
-    /// The longest time for one that writes, which may have to wait for slow webhooks.
+    /// The longest silence of one that is asked to write, which may have to wait for slow webhooks.
     pub writing: Duration,
 }
 

@@ -493,6 +493,8 @@ enum Step {
     Silent,
     /// It answers after a while.
     Slow(u64),
+    /// It answers, some bytes at a time, so many milliseconds apart.
+    Trickle(u64, Value),
 }
 
 /// A server that does as it is told, request by request; at the end of the script it repeats the last step.
@@ -593,6 +595,17 @@ impl Step {
             Self::Silent => {
                 tokio::time::sleep(DEADLINE).await;
                 false
+            }
+            Self::Trickle(milliseconds, body) => {
+                let body = body.to_string();
+                let text = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                for part in std::iter::once(text.as_bytes()).chain(body.as_bytes().chunks(20)) {
+                    if stream.write_all(part).await.is_err() {
+                        return false;
+                    }
+                    tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                }
+                true
             }
             Self::Slow(milliseconds) => {
                 tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
@@ -837,6 +850,31 @@ async fn the_server_may_ask_for_a_longer_wait_but_not_beyond_the_deadline() {
         "{}",
         chain(&error)
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_slowly_is_read_and_one_that_stops_is_not_waited_for() {
+    let body =
+        json!({"metadata": {"name": "x", "namespace": "t"}, "data": {"key": "v".repeat(400)}});
+    let server = Misbehaving::start(vec![Step::Trickle(40, body.clone())]).await;
+    let started = Instant::now();
+    perform(&server.objects(), "get").await.expect("an answer");
+    // Longer than the server may be silent, and in one go.
+    assert!(started.elapsed() > Duration::from_millis(600));
+    assert_eq!(server.seen().len(), 1);
+
+    let server = Misbehaving::start(vec![Step::Trickle(400, body.clone())]).await;
+    let error = perform(&server.objects(), "get").await;
+    let error = chain(&error.expect_err("an error"));
+    assert!(error.ends_with("no answer within 0.3 s"), "{error}");
+
+    let server = Misbehaving::start(vec![Step::Trickle(40, body)]).await;
+    let objects = server
+        .objects()
+        .until(Instant::now() + Duration::from_millis(500));
+    let error = perform(&objects, "get").await;
+    let error = chain(&error.expect_err("an error"));
+    assert!(error.contains("no answer within 0."), "{error}");
 }
 
 #[tokio::test]
