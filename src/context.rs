@@ -2,6 +2,7 @@
 //! The environment of the process is read here and nowhere else.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -21,7 +22,8 @@ use crate::{
     config::{self, Config, Origin, home::Home},
     error::{Code, Error, Result},
     output::{
-        ColorChoice, Format, Options as TerminalOptions, Report, Step, Surroundings, Terminal,
+        ColorChoice, Delivered, Format, Options as TerminalOptions, Report, Step, Surroundings,
+        Terminal,
     },
     secret::Secret,
     service::{Clock, Ids, Services},
@@ -273,6 +275,19 @@ impl Context {
             step.done();
         }
         result
+    }
+
+    /// Writes to standard output; a reader who left is no error.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn print(
+        &self,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Delivered> {
+        self.terminal.data(write).map_err(|error| {
+            Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
+        })
     }
 
     /// Gives work up when the run is interrupted.

@@ -17,6 +17,7 @@ mod prune;
 mod severity;
 mod standing;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -282,6 +283,15 @@ pub struct Step {
 }
 
 impl Step {
+    /// Returns what of a resource is written.
+    pub fn written<'r>(&self, resource: &'r Resource) -> Cow<'r, Resource> {
+        if self.bare {
+            Cow::Owned(resource.bare())
+        } else {
+            Cow::Borrowed(resource)
+        }
+    }
+
     /// Makes a step that creates.
     fn new(id: ResourceId, index: Option<usize>, level: usize) -> Self {
         Self {

@@ -155,15 +155,12 @@ impl Printer<'_> {
     }
 
     fn print(&self, entry: LogEntry) -> Result<Delivered> {
-        let sent = self.cx.terminal.data(|out| {
+        self.cx.print(|out| {
             if self.cx.format.is_json() {
                 PodLogLine { entry }.write_json_line(out)
             } else {
                 writeln!(out, "{}", escape::line(&self.line(&entry)))
             }
-        });
-        sent.map_err(|error| {
-            Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
         })
     }
 

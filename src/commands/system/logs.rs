@@ -71,15 +71,12 @@ impl View for LogLine {
 
 impl LogLine {
     fn print(&self, cx: &Context) -> Result<Delivered> {
-        let sent = cx.terminal.data(|out| {
+        cx.print(|out| {
             if cx.format.is_json() {
                 self.write_json_line(out)
             } else {
                 writeln!(out, "{}", escape::line(&self.line))
             }
-        });
-        sent.map_err(|error| {
-            Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
         })
     }
 }

@@ -121,10 +121,7 @@ impl Export {
         let text = self.text()?;
         if self.to == "-" {
             // A reader who left has what it wanted.
-            let written = cx.terminal.data(|out| out.write_all(text.as_bytes()));
-            let _delivered = written.map_err(|error| {
-                Error::new(Code::OutputFailed, "cannot write to standard output").because(error)
-            })?;
+            let _delivered = cx.print(|out| out.write_all(text.as_bytes()))?;
             return Ok(Outcome::shown());
         }
         let target = Target {

@@ -25,10 +25,8 @@ pub fn lint(hub: &Hub, forms: &[Form], is_all: bool) -> Vec<Finding> {
         for entry in &form.entries {
             for text in entry.texts() {
                 let references = text.template.references();
-                for (name, is_always) in &references.required {
-                    if !known.contains(&name.as_str()) {
-                        unknown(&mut found, &known, name, &text.at, *is_always);
-                    }
+                for (name, is_always) in unfilled(&references, &known) {
+                    unknown(&mut found, &known, name, &text.at, is_always);
                 }
                 used.add(references);
             }
@@ -49,6 +47,16 @@ fn variables(hub: &Hub) -> Vec<&str> {
     }
     known.extend(hub.mappings.extra.keys().map(String::as_str));
     known
+}
+
+/// Lists what a template requires and nothing fills, each with whether it is reached in any case.
+fn unfilled<'r>(
+    references: &'r References,
+    known: &[&str],
+) -> impl Iterator<Item = (&'r str, bool)> {
+    let required = references.required.iter();
+    let required = required.map(|(name, always)| (name.as_str(), *always));
+    required.filter(|(name, _)| !known.contains(name))
 }
 
 fn unknown(found: &mut Found<'_>, known: &[&str], name: &str, at: &Path, is_always: bool) {
@@ -241,10 +249,10 @@ fn always_missing<'f>(hub: &Hub, forms: &'f [Form]) -> HashSet<(&'f str, &'f Pat
         texts.map(move |text| (form, text))
     });
     let missing = texts.flat_map(|(form, text)| {
-        let required = text.template.references().required.into_iter();
-        let missing = required.filter(|(name, always)| *always && !known.contains(&name.as_str()));
+        let references = text.template.references();
+        let missing = unfilled(&references, &known).filter(|(_, always)| *always);
         missing
-            .map(move |(name, _)| (form.name.as_str(), &text.at, name))
+            .map(|(name, _)| (form.name.as_str(), &text.at, name.to_owned()))
             .collect::<Vec<_>>()
     });
     missing.collect()

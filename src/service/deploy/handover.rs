@@ -30,8 +30,7 @@ pub(super) async fn migrate(
     let write = site.write();
     let bound = step.precondition.as_ref().filter(|_| step.force);
     let bound = bound.and_then(|bound| bound.resource_version.as_deref());
-    let bare = step.bare.then(|| resource.bare());
-    let object = bare.as_ref().map_or(&resource.object, |bare| &bare.object);
+    let object = &step.written(resource).object;
     let version = |object: &Value| {
         let version = object.pointer("/metadata/resourceVersion")?;
         version.as_str().map(str::to_owned)

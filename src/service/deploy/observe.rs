@@ -119,8 +119,7 @@ pub(super) async fn ask(
 ) -> Option<Result<Reply, ObjectError>> {
     let resource = set.get(step.index?)?;
     let kind = site.exactly(&resource.api_version, &resource.kind)?;
-    let bare = step.bare.then(|| resource.bare());
-    let resource = bare.as_ref().unwrap_or(resource);
+    let resource = &*step.written(resource);
     let object = outgoing(resource, &site.id, step.origin());
     let namespace = resource.namespace.as_deref();
     let asked = async |force: bool| {

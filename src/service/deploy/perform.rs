@@ -305,10 +305,10 @@ fn confirm(step: &Step, live: Option<&Value>, confirmed: &mut Confirmed) {
 }
 
 impl<'a> Work<'a> {
-    /// Lets nothing further begin.
-    fn stop(&self, why: &str) {
-        self.stopped.get_or_init(|| why.to_owned());
+    /// Lets nothing further begin; tells whether that is new.
+    fn stop(&self, why: &str) -> bool {
         self.rollouts.stop(why);
+        self.stopped.set(why.to_owned()).is_ok()
     }
 
     fn resource(&self, step: &Step) -> Option<&'a Resource> {
@@ -669,8 +669,7 @@ impl<'a> Work<'a> {
         };
         held.map_err(|error| {
             let why = error.to_string();
-            if self.stopped.set(why.clone()).is_ok() {
-                self.rollouts.stop(&why);
+            if self.stop(&why) {
                 lock(&self.trouble).push(error);
             }
             why

@@ -64,8 +64,7 @@ pub(super) async fn write(
     resource: &Resource,
     step: &Step,
 ) -> Result<Reply> {
-    let bare = step.bare.then(|| resource.bare());
-    let resource = bare.as_ref().unwrap_or(resource);
+    let resource = &*step.written(resource);
     let mut object = outgoing(resource, &site.id, step.origin());
     let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
     let write = Write {

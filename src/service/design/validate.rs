@@ -216,7 +216,8 @@ fn by(source: &Source) -> String {
     FieldSource::new(String::new(), source).by()
 }
 
-fn sort(findings: &mut [Finding]) {
+/// Puts findings in the order of the texts.
+pub(in crate::service) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         (&a.file, a.line, a.column, a.rule, &a.message)
             .cmp(&(&b.file, b.line, b.column, b.rule, &b.message))

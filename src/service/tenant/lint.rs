@@ -26,6 +26,7 @@ use crate::{
     error::{Error, Result},
     service::{
         Services, compute,
+        design::sort,
         operation::{self, Handle},
     },
 };
@@ -73,10 +74,7 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
     findings.extend(set.findings.iter().cloned());
     let broken = set.broken.iter().flat_map(|broken| &broken.findings);
     findings.extend(broken.cloned());
-    findings.sort_by(|a, b| {
-        (&a.file, a.line, a.column, a.rule, &a.message)
-            .cmp(&(&b.file, b.line, b.column, b.rule, &b.message))
-    });
+    sort(&mut findings);
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     // What could not be looked at may be wrong.
     report.valid = report.failures.is_empty() && !findings.iter().any(is_error);
