@@ -35,9 +35,9 @@ pub enum Goal {
         /// How many rows may lose their objects.
         #[serde(default)]
         max_delete: Option<MaxDelete>,
-        /// Nothing is written; only what has lost its row, or its entry in a form, goes.
+        /// What becomes of objects that have lost their row, or their entry in a form.
         #[serde(default)]
-        only_prune: bool,
+        removal: Removal,
     },
     /// As an earlier revision of the set says.
     Revision {
@@ -73,13 +73,28 @@ impl Goal {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Design { .. } => "design deploy",
-            Self::Rows { only_prune, .. } if *only_prune => "tenant prune",
-            Self::Rows { .. } => "tenant apply",
+            Self::Rows { removal, .. } => match removal {
+                Removal::Only => "tenant prune",
+                Removal::With | Removal::Never => "tenant apply",
+            },
             Self::Revision { .. } => "design rollback",
             Self::Nothing { release: true, .. } => "design release",
             Self::Nothing { release: false, .. } => "design undeploy",
         }
     }
+}
+
+/// What becomes of objects that no row and no form want any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Removal {
+    /// They go, and the others are written.
+    #[default]
+    With,
+    /// They go, and nothing is written.
+    Only,
+    /// They stay, and the others are written.
+    Never,
 }
 
 /// How far a run goes.
@@ -145,6 +160,8 @@ pub struct DeployOptions {
     pub replace: bool,
     /// Take fields from other managers.
     pub force_conflicts: bool,
+    /// Take fields back that other managers have written since we did.
+    pub repair: bool,
     /// How many requests are in flight at a time.
     pub concurrency: usize,
     /// Wait until everything is ready.
@@ -160,6 +177,7 @@ impl Default for DeployOptions {
             adopt: false,
             replace: false,
             force_conflicts: false,
+            repair: false,
             concurrency: 16,
             wait: false,
             timeout_seconds: 300.0,
@@ -178,7 +196,8 @@ impl DeployOptions {
         let (undeploy, release) = match goal {
             Goal::Nothing { release, .. } => (!release, *release),
             // What the older revision didn't have goes, as after a deploy with --prune.
-            Goal::Revision { .. } | Goal::Rows { .. } => (true, false),
+            Goal::Revision { .. } => (true, false),
+            Goal::Rows { removal, .. } => (*removal != Removal::Never, false),
             Goal::Design { .. } => (false, false),
         };
         plan::Options {
@@ -187,6 +206,7 @@ impl DeployOptions {
             adopt: self.adopt,
             replace: self.replace,
             force_conflicts: self.force_conflicts,
+            repair: self.repair,
         }
     }
 }

@@ -17,7 +17,7 @@ pub use weft_domain::{
     ownership::FieldDrift,
     plan::{Action, Summary, Wait},
     readiness::{EventLine, PodProblem},
-    resource::Part,
+    resource::{Conflict, Part},
     tenant::render::{RowCounts, RowProblem},
 };
 
@@ -443,6 +443,9 @@ pub struct DeployResult {
     pub revision: Option<u64>,
     /// The kubeconfig contexts.
     pub contexts: Vec<String>,
+    /// The namespace of objects that name none, in the first of them; empty for a design.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// How many resources have which action.
     pub summary: Summary,
     /// The resources, in the order in which they are written.
@@ -467,6 +470,9 @@ pub struct DeployResult {
     /// The rows of the database; absent for a design.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
+    /// How long it took to read them, in seconds; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_seconds: Option<f64>,
     /// What is wrong with rows: what there is of them stays as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<RowProblem>,
@@ -630,6 +636,9 @@ pub struct PlannedResource {
     /// The row that it is made of, by an entry of a form; absent in a design.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// What happens where others hold its fields; absent in a design, and for what no row wants any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict_policy: Option<Conflict>,
 }
 
 /// Turns a design into files.

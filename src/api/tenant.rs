@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use weft_domain::source::Bundle;
 
 use super::{
-    deploy::{DeploymentStatus, MemberStatus, Target},
+    StreamRequest,
+    deploy::{DeployOptions, DeploymentStatus, MemberStatus, Mode, Target},
     deployed::EventSummary,
+    design::RolloutStatus,
     endpoints,
     operation::Started,
 };
@@ -15,9 +17,11 @@ use crate::secret::Secret;
 
 pub use weft_domain::{
     check::Finding,
-    resource::Part,
+    plan::{Action, Summary},
+    resource::{Conflict, Part},
     tenant::{
         hub::Engine,
+        monitoring::Outcome,
         node::{Condition, Tally},
         render::{RowCounts, RowProblem as PartProblem},
     },
@@ -53,6 +57,15 @@ pub struct Tenants {
     /// The hub that is meant, where there are several.
     #[serde(default)]
     pub hub: Option<String>,
+}
+
+/// Reads the hubs and forms that a cluster holds as custom resources.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadManifests {
+    /// Which cluster, and the namespace; of several clusters the first.
+    #[serde(default)]
+    pub target: Target,
 }
 
 /// Makes the objects of rows, and writes none of them.
@@ -264,6 +277,213 @@ pub struct HubSummary {
     /// The newest revision; absent before the first one is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+}
+
+/// Keeps clusters as the rows of a hub and its forms say, for as long as somebody listens. Answered as a
+/// stream of [`WatchPart`]s.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WatchTenants {
+    /// The hub and its forms.
+    pub tenants: Tenants,
+    /// Which clusters.
+    #[serde(default)]
+    pub target: Target,
+    /// What is allowed, and how each pass is done.
+    #[serde(default)]
+    pub options: DeployOptions,
+    /// How many rows may lose their objects in one pass.
+    #[serde(default)]
+    pub max_delete: Option<MaxDelete>,
+    /// How often the rows are read, in seconds; as the hub says unless given.
+    #[serde(default)]
+    pub interval_seconds: Option<f64>,
+    /// How often all rows are read where the hub lets changed ones be read in between, in seconds; as the hub
+    /// says unless given.
+    #[serde(default)]
+    pub full_interval_seconds: Option<f64>,
+    /// End after so many passes; never unless given.
+    #[serde(default)]
+    pub passes: Option<u64>,
+    /// How far each pass goes.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+impl StreamRequest for WatchTenants {
+    const PATH: &'static str = "/tenants/watch";
+    type Item = WatchPart;
+}
+
+/// What comes of watching.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "part")]
+pub enum WatchPart {
+    /// A pass has ended.
+    Pass(Box<TenantPass>),
+    /// Something that the user should know.
+    Note {
+        /// In one sentence.
+        message: String,
+    },
+}
+
+/// One time that a hub's rows were made what clusters hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantPass {
+    /// The hub.
+    pub hub: String,
+    /// The namespace that the set is kept in; empty where the contexts' own ones are.
+    pub namespace: String,
+    /// `plan`: it was only looked at; `server`: the API servers were asked whether they would take it. Empty
+    /// when it was done.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dry_run: String,
+    /// Counts the passes, from 1.
+    pub number: u64,
+    /// Why there was one.
+    pub cause: Cause,
+    /// When it began, RFC 3339 UTC.
+    #[schemars(with = "String")]
+    pub begun_at: jiff::Timestamp,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether the rows were read in it, and how.
+    pub read: Reading,
+    /// How long that took, in seconds; absent where they were not, or not to their end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_seconds: Option<f64>,
+    /// The rows; absent before they have been read once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
+    /// How many objects had which action.
+    pub summary: Summary,
+    /// What was written or removed, or could not be.
+    pub changes: Vec<ObjectChange>,
+    /// How the objects went, by kind and by what happens in a conflict.
+    pub attempts: Vec<Attempts>,
+    /// The nodes that are not as they were after the pass before.
+    pub nodes: Vec<NodeStatus>,
+    /// The nodes that are no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<NodeName>,
+    /// How many nodes are how, by context.
+    pub totals: Vec<NodeTotals>,
+    /// How forms stand whose rows change a few at a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RolloutStatus>,
+    /// Whether nothing was deleted because too many rows would have lost their objects.
+    pub deletion_blocked: bool,
+    /// What is wrong with rows: what there is of them stays as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<PartProblem>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<crate::error::Body>,
+    /// In how many seconds the rows are read again, at the latest; absent where nobody will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_seconds: Option<f64>,
+}
+
+/// Why there was a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// It was the first.
+    Start,
+    /// It was time to read the rows.
+    Resync,
+    /// Somebody may have changed an object: one was, or watching them has just begun.
+    Drift,
+    /// Not everything was as it should be.
+    Retry,
+}
+
+/// Whether rows were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Reading {
+    /// They were.
+    Done,
+    /// It was tried in vain.
+    Failed,
+    /// Those of the pass before were taken.
+    Kept,
+}
+
+/// What was done to an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// Group, kind, namespace and name in one readable word.
+    pub id: String,
+    /// The kubeconfig context.
+    pub context: String,
+    /// The kind.
+    pub kind: String,
+    /// What was done.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// Whether somebody else had changed it: the rows were those of the pass before, and it was as they say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repaired: bool,
+    /// The row that it is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// Whether others hold it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conflicts: bool,
+    /// What happens then; absent for what no row wants any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict_policy: Option<Conflict>,
+}
+
+/// How objects of one kind went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempts {
+    /// The kind.
+    pub kind: String,
+    /// What happens where others hold their fields.
+    pub conflict_policy: Conflict,
+    /// How many are as they shall be, those that already were among them.
+    pub succeeded: usize,
+    /// How many could not be made so.
+    pub failed: usize,
+}
+
+/// What names a node.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeName {
+    /// The kubeconfig context.
+    pub context: String,
+    /// The uid of the row.
+    pub row: String,
+    /// The form.
+    pub form: String,
+}
+
+/// How many nodes of a hub are how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeTotals {
+    /// The kubeconfig context.
+    pub context: String,
+    /// Those that there shall be.
+    pub desired: usize,
+    /// Those that are ready.
+    pub ready: usize,
+    /// Those of which an object failed, or is held by others.
+    pub failed: usize,
+    /// Those of which something is still to be written.
+    pub waiting: usize,
 }
 
 /// How many rows may lose their objects in one run.
@@ -478,6 +698,7 @@ endpoints! {
     Post "/tenants/list" ListHubs => HubList;
     Post "/tenants/status" ReadTenants => TenantStatus;
     Post "/tenants/view" ViewTenant => TenantView;
+    Post "/tenants/manifests" ReadManifests => Bundle;
     Post "/tenants/render" RenderRows => Started<RenderedRows>;
     Post "/tenants/lint" LintTenants => Started<LintReport>;
     Post "/tenants/test-connections" TestConnections => ConnectionTestList;

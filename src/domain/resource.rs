@@ -244,7 +244,20 @@ pub enum Deletion {
 }
 
 /// What happens when somebody else owns a field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 pub enum Conflict {
     /// The object is left alone and the conflict reported.
     #[default]

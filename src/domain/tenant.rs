@@ -16,6 +16,15 @@ pub mod node;
 pub mod render;
 pub mod row;
 
+/// Lists the custom resources that are hubs and forms, under their new and old names: `apiVersion` and kind.
+pub fn custom_resources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let hubs = hub::KINDS
+        .into_iter()
+        .filter(|kind| *kind != hub::TENANT_SET);
+    let forms = form::KINDS.into_iter();
+    hubs.chain(forms.map(|(api_version, kind, _)| (api_version, kind)))
+}
+
 /// Returns the name of the resource set of a hub; no design has one like it.
 pub fn set_name(hub: &str) -> String {
     format!("tenant/{hub}")

@@ -67,6 +67,12 @@ pub async fn serve(
     let router = router
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(gate, check));
+    accept(listener, router, stop).await;
+    Ok(())
+}
+
+/// Serves whoever comes until `stop` is cancelled.
+pub async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(30))
@@ -101,7 +107,6 @@ pub async fn serve(
     {
         tracing::warn!("some requests did not end in time");
     }
-    Ok(())
 }
 
 struct Gate {

@@ -2,7 +2,10 @@
 
 use super::Routes;
 use crate::{
-    api::tenant::{LintTenants, ListHubs, ReadTenants, RenderRows, TestConnections, ViewTenant},
+    api::tenant::{
+        LintTenants, ListHubs, ReadManifests, ReadTenants, RenderRows, TestConnections, ViewTenant,
+        WatchTenants,
+    },
     service::{Services, deploy, tenant},
 };
 
@@ -17,6 +20,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .on(|services: Services, request: ViewTenant| async move {
             tenant::status::view(&services, request).await
         })
+        .on(|services: Services, request: ReadManifests| async move {
+            tenant::manifests::manifests(&services, request).await
+        })
         .on(|services: Services, request: RenderRows| async move {
             Ok(tenant::render(&services, request))
         })
@@ -25,5 +31,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         })
         .on(|services: Services, request: TestConnections| async move {
             tenant::test_connections(&services, request).await
+        })
+        .streaming(|services: Services, request: WatchTenants| async move {
+            tenant::watch::watch(&services, request).await
         })
 }

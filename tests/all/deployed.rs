@@ -1,15 +1,13 @@
 //! What is read of deployed designs on a real API server: differences, status, events, logs.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, channel},
+    io::Write,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::support::{Place, Run, Sandbox, server};
+use crate::support::{Place, Run, Running, Sandbox};
 
 fn map(name: &str, value: &str) -> String {
     format!(
@@ -398,7 +396,7 @@ fn events_are_watched_until_a_signal() {
     let place = Place::new();
     place.sandbox.write("app.yaml", map("a", "one"));
     place.run(&["deploy", "app.yaml"]).succeeds();
-    let mut watching = Running::start(&place, &["events", "app", "--watch"]);
+    let mut watching = started(&place, &["events", "app", "--watch"]);
     assert!(watching.line().contains("\"items\":[]"));
     let uid = place.kubectl(&["get", "configmap", "a"])["metadata"]["uid"].clone();
     place.change(
@@ -419,62 +417,9 @@ fn events_are_watched_until_a_signal() {
 
 // Logs
 
-/// A command that goes on.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command_in(&place.sandbox, arguments);
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the program starts");
-        let (send, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// The next line.
-    #[track_caller]
-    fn line(&mut self) -> String {
-        let line = self.lines.recv_timeout(Duration::from_secs(30));
-        line.expect("a line")
-    }
-
-    /// How it ends by itself.
-    fn end(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(status) = self.child.try_wait().expect("the program ends") {
-                return status.code();
-            }
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                panic!("it does not end");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn interrupt(&mut self) -> Option<i32> {
-        server::signal(self.child.id(), "INT");
-        self.end()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts a command about a deployed design that goes on.
+fn started(place: &Place, arguments: &[&str]) -> Running {
+    Running::start(&mut place.command_in(&place.sandbox, arguments))
 }
 
 /// Has the containers of a name write a line.
@@ -618,10 +563,10 @@ fn logs_are_followed_to_the_end_of_the_pods_or_a_signal() {
         .command(["system", "start", "--listen", "127.0.0.1:0"]);
     start.env("KUBECONFIG", &place.server.kubeconfig);
     place.sandbox.finish(&mut start, None).succeeds();
-    let mut far = Running::start(&place, &["logs", "app", "-f", "--server", "local"]);
+    let mut far = started(&place, &["logs", "app", "-f", "--server", "local"]);
     assert_eq!(far.line(), "early");
-    let mut json = Running::start(&place, &["logs", "app", "--follow", "-o", "json"]);
-    let mut text = Running::start(&place, &["logs", "app", "-f", "--tail", "1"]);
+    let mut json = started(&place, &["logs", "app", "--follow", "-o", "json"]);
+    let mut text = started(&place, &["logs", "app", "-f", "--tail", "1"]);
     assert_eq!(text.line(), "early");
     let first: Value = serde_json::from_str(&json.line()).expect("a document");
     assert_eq!(

@@ -114,6 +114,20 @@ const FIXTURES: &[Fixture] = &[
     )
     .with(Needs::Cluster)
     .changes(),
+    fixture(
+        "tenant watch",
+        &[
+            "./crm",
+            "--context",
+            "sandbox",
+            "--passes",
+            "1",
+            "--dry-run=client",
+        ],
+    )
+    .with(Needs::Cluster)
+    .changes()
+    .volatile(),
     fixture("tenant list", &["--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant view", &["shop", "acme", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant status", &["shop", "--context", "sandbox"]).with(Needs::Cluster),

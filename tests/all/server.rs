@@ -669,6 +669,22 @@ fn every_route_is_visited() {
         ),
         visit(
             post,
+            "/tenants/manifests",
+            "/tenants/manifests",
+            Some(json!({ "target": { "kubeconfig": "/nowhere" } })),
+            404,
+            "E0105",
+        ),
+        visit(
+            post,
+            "/tenants/watch",
+            "/tenants/watch",
+            Some(json!({ "passes": 1 })),
+            400,
+            "E0407",
+        ),
+        visit(
+            post,
             "/tenants/test-connections",
             "/tenants/test-connections",
             Some(json!({ "folder": "/nowhere" })),

@@ -4,13 +4,14 @@
 mod faults;
 mod policies;
 mod rollout;
+mod watch;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Place, Run,
+    ApiServer, Place, Run,
     databases::{Database, Engine, PASSWORD},
 };
 
@@ -84,6 +85,13 @@ impl Tenants {
     }
 
     fn run(&self, arguments: &[&str]) -> Run {
+        self.place
+            .sandbox
+            .finish(&mut self.command(arguments), None)
+    }
+
+    /// A command about the set, not started yet.
+    fn command(&self, arguments: &[&str]) -> Command {
         let (verb, more) = arguments.split_first().expect("a verb");
         let sandbox = &self.place.sandbox;
         let mut command = sandbox.command(["tenant", verb, "crm"]);
@@ -92,7 +100,7 @@ impl Tenants {
             .args(["-n", &self.place.namespace, "--context", "sandbox"]);
         command.env("KUBECONFIG", &self.place.server.kubeconfig);
         command.env("DB_PASSWORD", PASSWORD);
-        sandbox.finish(&mut command, None)
+        command
     }
 
     /// What was written in the namespace so far: verb, resource and name, subresources apart.
@@ -553,4 +561,111 @@ fn tenant_render_masks_secrets_unless_asked_not_to() {
     assert!(!plan.stdout.contains("aHVudGVyMg"), "{plan}");
     let run = tenants.run(&["render", "--include-secrets"]).succeeds();
     assert!(run.stdout.contains("aHVudGVyMg=="), "{run}");
+}
+
+/// Defines the operator's kinds, under the new and the old names, and gives objects of them.
+fn define_operators_kinds(server: &ApiServer) {
+    let kinds = [
+        ("operator.lynq.sh", "LynqHub", "lynqhubs"),
+        ("operator.lynq.sh", "LynqForm", "lynqforms"),
+        ("operator.lynq.sh", "LynqNode", "lynqnodes"),
+        (
+            "operator.kubernetes-tenants.org",
+            "TenantRegistry",
+            "tenantregistries",
+        ),
+        (
+            "operator.kubernetes-tenants.org",
+            "TenantTemplate",
+            "tenanttemplates",
+        ),
+        ("operator.kubernetes-tenants.org", "Tenant", "tenants"),
+    ];
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let definitions = kinds.map(|(group, kind, plural)| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group,
+                "scope": "Namespaced",
+                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema, "subresources": {"status": {}}}],
+            },
+        })
+        .to_string()
+    });
+    server.kubectl(&["apply", "-f", "-"], &definitions.join("\n---\n"));
+    for (group, _, plural) in kinds {
+        let name = format!("crd/{plural}.{group}");
+        server.kubectl(&["wait", "--for=condition=Established", &name], "");
+    }
+}
+
+#[test]
+fn hubs_and_forms_are_read_from_a_cluster_under_both_names_and_never_written() {
+    // Whether these kinds exist changes what other tests see.
+    let server: &'static ApiServer = Box::leak(Box::new(ApiServer::own()));
+    let place = Place::on(server);
+    let run = |arguments: &[&str]| {
+        let mut command = place.sandbox.command(["tenant"].iter().chain(arguments));
+        command.args(["-n", &place.namespace, "--context", "sandbox"]);
+        command.env("KUBECONFIG", &place.server.kubeconfig);
+        place.sandbox.finish(&mut command, None)
+    };
+    let refused = run(&["plan", "--from-cluster"]).fails(10, "E0106");
+    assert!(refused.stderr.contains("LynqHub"), "{refused}");
+    define_operators_kinds(server);
+    let database = Database::new(Engine::PostgreSql, place.sandbox.folder());
+    database.execute(TABLE);
+    database.execute("INSERT INTO tenants VALUES ('acme', '1', 'big', 5)");
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{password: {PASSWORD}}}\n"
+    );
+    place.change(&["apply", "-f", "-"], &secret);
+    let hub = database.hub(
+        "tenants",
+        "passwordRef: {name: db, key: password}",
+        "plan: plan",
+    );
+    for (hub, forms) in [
+        (hub.clone(), FORMS.to_owned()),
+        (
+            hub.replace("operator.lynq.sh", "operator.kubernetes-tenants.org")
+                .replace("LynqHub", "TenantRegistry")
+                .replace("name: shop", "name: old"),
+            FORMS
+                .replace("operator.lynq.sh", "operator.kubernetes-tenants.org")
+                .replace("LynqForm", "TenantTemplate")
+                .replace("hubId: shop", "registryId: old")
+                .replace(".uid }}-", ".uid }}-old-"),
+        ),
+    ] {
+        place.change(&["apply", "-f", "-"], &hub);
+        place.change(&["apply", "-f", "-"], &forms);
+    }
+    run(&["plan", "--from-cluster"]).fails(2, "E0002");
+    let before = server.writes().len();
+    let test = run(&["test-connection", "--from-cluster", "-o", "json"]).succeeds();
+    assert_eq!(
+        test.json()["items"].as_array().map(Vec::len),
+        Some(2),
+        "{test}"
+    );
+    run(&["lint", "--from-cluster", "--hub", "shop"]).succeeds();
+    let plan = run(&["plan", "--from-cluster", "--hub", "old", "-o", "json"]).ends(1);
+    assert_eq!(plan.json()["summary"]["created"], 2, "{plan}");
+    assert_eq!(server.writes().len(), before);
+    for hub in ["shop", "old"] {
+        run(&["apply", "--from-cluster", "--hub", hub]).succeeds();
+    }
+    assert_eq!(
+        place.names("configmap"),
+        ["acme-old-settings", "acme-settings"]
+    );
+    let forms = place.kubectl(&["get", "lynqforms.operator.lynq.sh"]);
+    let kept = forms["items"][0]["metadata"]["generation"].clone();
+    assert_eq!(kept, 1);
+    run(&["plan", "./crm", "--from-cluster"]).fails(2, "E0002");
 }

@@ -166,16 +166,35 @@ impl MayArgs {
     }
 }
 
-/// How a run goes.
+/// How fast a run goes, and for how long.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
-pub(in crate::commands) struct RunArgs {
+pub(in crate::commands) struct PaceArgs {
     /// How many requests are in flight at a time
     #[arg(long, value_name = "COUNT", default_value = "16", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
     /// How long all waits may take, deletions included, as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
     timeout: f64,
+}
+
+impl PaceArgs {
+    /// The options with what they add.
+    pub(in crate::commands) fn options(&self, options: DeployOptions) -> DeployOptions {
+        DeployOptions {
+            concurrency: usize::from(self.concurrency),
+            timeout_seconds: self.timeout,
+            ..options
+        }
+    }
+}
+
+/// How a run goes.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Deployment options")]
+pub(in crate::commands) struct RunArgs {
+    #[command(flatten)]
+    pace: PaceArgs,
     /// Don't ask, unless much would be lost
     #[arg(short, long)]
     yes: bool,
@@ -193,24 +212,35 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl RunArgs {
     /// The options with what they add.
     pub(in crate::commands) fn options(&self, options: DeployOptions) -> DeployOptions {
-        DeployOptions {
-            concurrency: usize::from(self.concurrency),
-            timeout_seconds: self.timeout,
-            ..options
-        }
+        self.pace.options(options)
     }
 
-    /// Performs a run. What would destroy something is shown and confirmed before, and only that is
-    /// then done. With `destroys` that is looked for first; otherwise only where it comes to light.
+    /// Performs a run, and shows what it did; see [`RunArgs::performed`].
     ///
     /// # Errors
     /// When nothing could be done; what went wrong with parts is in the outcome.
     pub(in crate::commands) async fn perform(
         &self,
         cx: &Context,
-        mut request: DeployDesign,
+        request: DeployDesign,
         destroys: bool,
     ) -> Result<Outcome> {
+        let action = request.goal.action();
+        let result = self.performed(cx, request, destroys).await?;
+        Ok(finished(cx, result, action))
+    }
+
+    /// Performs a run. What would destroy something is shown and confirmed before, and only that is
+    /// then done. With `destroys` that is looked for first; otherwise only where it comes to light.
+    ///
+    /// # Errors
+    /// When nothing could be done; what went wrong with parts is in the result.
+    pub(in crate::commands) async fn performed(
+        &self,
+        cx: &Context,
+        mut request: DeployDesign,
+        destroys: bool,
+    ) -> Result<DeployResult> {
         request.consent = Some(Consent {
             // A saved plan has been seen.
             yes: self.yes || !request.expected.is_empty(),
@@ -219,7 +249,7 @@ impl RunArgs {
         if self.yes || self.confirm.is_some() || !destroys {
             match cx.run(&request).await {
                 Err(error) if error.iter().any(is_unconfirmed) => {}
-                result => return Ok(finished(cx, result?, &request.goal)),
+                result => return result,
             }
         }
         let look = DeployDesign {
@@ -234,8 +264,7 @@ impl RunArgs {
                 request.expected = plan.fingerprints;
             }
         }
-        let result = cx.run(&request).await?;
-        Ok(finished(cx, result, &request.goal))
+        cx.run(&request).await
     }
 
     /// Shows what a plan takes away, and asks; tells whether there was anything to ask.
@@ -286,9 +315,9 @@ fn is_unconfirmed(error: &Error) -> bool {
 }
 
 /// How a run ends, with what it noticed said.
-fn finished(cx: &Context, result: DeployResult, goal: &Goal) -> Outcome {
+pub(in crate::commands) fn finished(cx: &Context, result: DeployResult, action: &str) -> Outcome {
     tell(cx, &result);
-    ended(result, goal)
+    ended(result, action)
 }
 
 /// Asks what would be done, and shows it.
@@ -333,7 +362,7 @@ pub(in crate::commands) fn tell(cx: &Context, result: &DeployResult) {
 }
 
 /// How a run ends: by what failed, and by how much of it was done all the same.
-fn ended(result: DeployResult, goal: &Goal) -> Outcome {
+fn ended(result: DeployResult, action: &str) -> Outcome {
     let errors: Vec<Error> = result.failures.iter().cloned().map(Error::from).collect();
     let has = |code| errors.iter().any(|error| error.code() == code);
     let is_waiting = |error: &Error| matches!(error.code(), Code::NotReady | Code::Failed);
@@ -365,8 +394,7 @@ fn ended(result: DeployResult, goal: &Goal) -> Outcome {
     if !is_partial || done == 0 {
         return outcome.but(error);
     }
-    let verb = goal.action();
     let message =
-        format!("{verb}: {done} of {total} objects are as they should be{withheld}{clusters}");
+        format!("{action}: {done} of {total} objects are as they should be{withheld}{clusters}");
     outcome.but(Error::new(Code::Partial, message).along_with(error))
 }

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use weft_domain::plan::Action;
 
-use super::TenantArgs;
+use super::{TenantArgs, metrics::MetricsFile};
 use crate::{
     api::{
-        deploy::{DeployDesign, DeployOptions, Goal, Mode},
+        deploy::{DeployDesign, DeployOptions, Goal, Mode, Removal},
         tenant::MaxDelete,
     },
     commands::{
         Outcome,
         design::{
-            cluster::{MayArgs, RunArgs, TargetArgs, shown, tell, with_failures},
+            cluster::{MayArgs, RunArgs, TargetArgs, finished, shown, tell, with_failures},
             deploy::saved,
         },
     },
@@ -42,9 +42,9 @@ impl Plan {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let target = self.target.target(cx, self.tenants.namespace(cx))?;
         let goal = Goal::Rows {
-            tenants: self.tenants.load(cx).await?,
+            tenants: self.tenants.load(cx, &target).await?,
             max_delete: None,
-            only_prune: false,
+            removal: Removal::With,
         };
         let mut request = DeployDesign::new(goal, target, self.may.options());
         request.mode = Mode::Plan;
@@ -66,7 +66,7 @@ impl Plan {
 /// until every object is ready, has failed, or its time is over.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  weftctl tenant apply ./crm --yes\n  weftctl tenant apply ./crm --dry-run=server\n  weftctl tenant apply ./crm --max-delete 25%"
+    after_help = "Examples:\n  weftctl tenant apply ./crm --yes\n  weftctl tenant apply ./crm --dry-run=server\n  weftctl tenant apply ./crm --max-delete 25% --metrics-file crm.prom"
 )]
 pub(super) struct Apply {
     #[command(flatten)]
@@ -84,6 +84,9 @@ pub(super) struct Apply {
     /// row is active
     #[arg(long, value_name = "ROWS")]
     max_delete: Option<MaxDelete>,
+    /// Write metrics of the run to a file, for a collector of text files; what they counted there goes on
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "dry_run")]
+    metrics_file: Option<PathBuf>,
     #[command(flatten)]
     may: MayArgs,
     #[command(flatten)]
@@ -97,24 +100,32 @@ impl Apply {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let target = self.target.target(cx, self.tenants.namespace(cx))?;
         let goal = Goal::Rows {
-            tenants: self.tenants.load(cx).await?,
+            tenants: self.tenants.load(cx, &target).await?,
             max_delete: self.max_delete,
-            only_prune: false,
+            removal: Removal::With,
         };
         let options = DeployOptions {
             wait: !self.no_wait,
             ..self.run.options(self.may.options())
         };
         let mut request = DeployDesign::new(goal, target, options);
+        match self.dry_run.as_deref() {
+            None => {}
+            Some("server") => return shown(cx, request, Mode::DryRun).await,
+            Some(_) => return shown(cx, request, Mode::Plan).await,
+        }
         if let Some(file) = &self.plan {
             saved(file)?.apply(&mut request)?;
-            return self.run.perform(cx, request, false).await;
         }
-        match self.dry_run.as_deref() {
-            None => self.run.perform(cx, request, true).await,
-            Some("server") => shown(cx, request, Mode::DryRun).await,
-            Some(_) => shown(cx, request, Mode::Plan).await,
-        }
+        let destroys = self.plan.is_none();
+        let Some(file) = &self.metrics_file else {
+            return self.run.perform(cx, request, destroys).await;
+        };
+        let report = MetricsFile::open(file, cx, &request)?;
+        let action = request.goal.action();
+        let result = self.run.performed(cx, request, destroys).await;
+        report.write(&result)?;
+        Ok(finished(cx, result?, action))
     }
 }
 
@@ -144,9 +155,9 @@ impl Prune {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let target = self.target.target(cx, self.tenants.namespace(cx))?;
         let goal = Goal::Rows {
-            tenants: self.tenants.load(cx).await?,
+            tenants: self.tenants.load(cx, &target).await?,
             max_delete: self.max_delete,
-            only_prune: true,
+            removal: Removal::Only,
         };
         let request = DeployDesign::new(goal, target, self.run.options(DeployOptions::default()));
         match self.dry_run.as_deref() {

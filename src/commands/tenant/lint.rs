@@ -37,7 +37,8 @@ pub(super) struct Lint {
 impl Lint {
     /// Asks for the findings.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
-        let mut tenants = self.tenants.read(cx).await?;
+        let target = self.cluster.target(cx, self.tenants.namespace(cx))?;
+        let mut tenants = self.tenants.read(cx, &target).await?;
         // Hub and forms can be looked at without what the database asks for.
         let missing = if self.offline {
             None
@@ -45,7 +46,7 @@ impl Lint {
             self.tenants.give(cx, &mut tenants).await.err()
         };
         let request = LintTenants {
-            target: self.cluster.target(cx, self.tenants.namespace(cx))?,
+            target,
             tenants,
             offline: self.offline || missing.is_some(),
         };

@@ -1,14 +1,17 @@
 //! `tenant`: rows of a database that become Kubernetes objects.
 
 mod apply;
+mod endpoints;
 mod export;
 mod init;
 mod lint;
 mod list;
+mod metrics;
 mod render;
 mod status;
 mod test_connection;
 mod view;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -27,8 +30,8 @@ use crate::{
     api::{
         deploy::Target,
         tenant::{
-            ConnectionTestList, Given, HubList, LintReport, RenderedRows, TenantStatus, TenantView,
-            Tenants,
+            ConnectionTestList, Given, HubList, LintReport, ReadManifests, RenderedRows,
+            TenantPass, TenantStatus, TenantView, Tenants,
         },
     },
     context::Context,
@@ -53,6 +56,7 @@ enum Verb {
     Plan(apply::Plan),
     Apply(apply::Apply),
     Prune(apply::Prune),
+    Watch(Box<watch::Watch>),
     List(list::List),
     View(view::ViewOne),
     Status(status::Status),
@@ -71,6 +75,7 @@ impl Tenant {
             Verb::Plan(verb) => verb.run(cx).await,
             Verb::Apply(verb) => verb.run(cx).await,
             Verb::Prune(verb) => verb.run(cx).await,
+            Verb::Watch(verb) => verb.run(cx).await,
             Verb::List(verb) => verb.run(cx).await,
             Verb::View(verb) => verb.run(cx).await,
             Verb::Status(verb) => verb.run(cx).await,
@@ -97,29 +102,26 @@ impl Tenant {
     }
 }
 
-/// Where hubs are, and the cluster with the Secrets that they refer to.
+/// Where manifests are.
 #[derive(clap::Args, Debug)]
-pub(super) struct HubArgs {
-    /// A file or folder with hubs (LynqHub, TenantRegistry), or - for standard input
-    #[arg(value_hint = clap::ValueHint::AnyPath)]
-    path: String,
-    /// The namespace of Secrets that a hub refers to, if it names none itself
-    #[arg(short, long, value_name = "NAME", help_heading = "Cluster options")]
-    namespace: Option<String>,
-    #[command(flatten)]
-    cluster: ClusterArgs,
+struct PathArgs {
+    /// A file or folder with a hub and its forms (LynqHub and LynqForm, TenantRegistry and
+    /// TenantTemplate, TenantSet), or - for standard input
+    #[arg(value_hint = clap::ValueHint::AnyPath, required_unless_present = "from_cluster")]
+    path: Option<String>,
+    /// Hub and forms are those that the cluster holds in the namespace, instead of files
+    #[arg(long, conflicts_with = "path")]
+    from_cluster: bool,
 }
 
-impl HubArgs {
+impl PathArgs {
     /// Reads the texts.
-    async fn load(&self, cx: &Context) -> Result<Bundle> {
-        SourceArgs::default().load(cx, &self.path).await
-    }
-
-    /// The cluster, which is not asked yet.
-    fn target(&self, cx: &Context) -> Result<Target> {
-        let namespace = namespace(cx, self.namespace.as_deref());
-        self.cluster.target(cx, namespace)
+    async fn load(&self, cx: &Context, target: &Target) -> Result<Bundle> {
+        if let Some(path) = &self.path {
+            return SourceArgs::default().load(cx, path).await;
+        }
+        let target = target.clone();
+        cx.client().await?.call(&ReadManifests { target }).await
     }
 
     /// The folder from which relative paths are.
@@ -130,13 +132,36 @@ impl HubArgs {
     }
 }
 
+/// Where hubs are, and the cluster with the Secrets that they refer to.
+#[derive(clap::Args, Debug)]
+pub(super) struct HubArgs {
+    #[command(flatten)]
+    path: PathArgs,
+    /// The namespace of Secrets that a hub refers to, if it names none itself
+    #[arg(short, long, value_name = "NAME", help_heading = "Cluster options")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl HubArgs {
+    /// Reads the texts.
+    async fn load(&self, cx: &Context) -> Result<Bundle> {
+        self.path.load(cx, &self.target(cx)?).await
+    }
+
+    /// The cluster, which is not asked yet.
+    fn target(&self, cx: &Context) -> Result<Target> {
+        let namespace = namespace(cx, self.namespace.as_deref());
+        self.cluster.target(cx, namespace)
+    }
+}
+
 /// A hub with its forms.
 #[derive(clap::Args, Debug)]
 pub(super) struct TenantArgs {
-    /// A file or folder with a hub and its forms (LynqHub and LynqForm, TenantRegistry and
-    /// TenantTemplate), or - for standard input
-    #[arg(value_hint = clap::ValueHint::AnyPath)]
-    path: String,
+    #[command(flatten)]
+    path: PathArgs,
     /// The hub that is meant, where there are several
     #[arg(long, value_name = "NAME")]
     hub: Option<String>,
@@ -151,17 +176,17 @@ impl TenantArgs {
     }
 
     /// Reads the manifests, and what the hub refers to on this machine.
-    async fn load(&self, cx: &Context) -> Result<Tenants> {
-        let mut tenants = self.read(cx).await?;
+    async fn load(&self, cx: &Context, target: &Target) -> Result<Tenants> {
+        let mut tenants = self.read(cx, target).await?;
         self.give(cx, &mut tenants).await?;
         Ok(tenants)
     }
 
     /// Reads the manifests.
-    async fn read(&self, cx: &Context) -> Result<Tenants> {
+    async fn read(&self, cx: &Context, target: &Target) -> Result<Tenants> {
         Ok(Tenants {
-            source: SourceArgs::default().load(cx, &self.path).await?,
-            folder: HubArgs::folder()?.display().to_string(),
+            source: self.path.load(cx, target).await?,
+            folder: PathArgs::folder()?.display().to_string(),
             given: Given::default(),
             hub: self.hub.clone(),
         })
@@ -172,7 +197,10 @@ impl TenantArgs {
         let source = tenants.source.clone();
         let hubs = read::hubs(cx.services().await, source, self.hub.clone()).await?;
         let variable = |name: &str| cx.surrounding.variable(name);
-        tenants.given = credentials::give(&hubs.items, &HubArgs::folder()?, variable)?;
+        tenants.given = credentials::give(&hubs.items, &PathArgs::folder()?, variable)?;
+        if let [only] = hubs.items.as_slice() {
+            tenants.hub = Some(only.hub.name.clone());
+        }
         Ok(())
     }
 }
@@ -185,6 +213,7 @@ pub(super) fn kinds() -> Vec<schema::Kind> {
         schema::kind::<init::InitResult>(),
         schema::kind::<LintReport>(),
         schema::kind::<RenderedRows>(),
+        schema::kind::<TenantPass>(),
         schema::kind::<Dated<TenantStatus>>(),
         schema::kind::<Dated<TenantView>>(),
         schema::kind::<ConnectionTestList>(),

@@ -37,7 +37,7 @@ impl Render {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let target = self.cluster.target(cx, self.tenants.namespace(cx))?;
         let request = RenderRows {
-            tenants: self.tenants.load(cx).await?,
+            tenants: self.tenants.load(cx, &target).await?,
             rows: self.rows,
             include_secrets: self.include_secrets,
             target,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::HubArgs;
+use super::{HubArgs, PathArgs};
 use crate::{
     api::tenant::{ConnectionTest, ConnectionTestList, Engine, TestConnections, Verified},
     commands::Outcome,
@@ -28,7 +28,7 @@ impl TestConnection {
     /// Asks, and says what looks wrong.
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let source = self.hubs.load(cx).await?;
-        let folder = HubArgs::folder()?;
+        let folder = PathArgs::folder()?;
         // Files and variables are the caller's, wherever the server is.
         let hubs = read::hubs(cx.services().await, source.clone(), None).await?;
         let variable = |name: &str| cx.surrounding.variable(name);

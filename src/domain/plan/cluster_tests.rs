@@ -361,6 +361,11 @@ const NONE: Options = Options {
     adopt: false,
     replace: false,
     force_conflicts: false,
+    repair: false,
+};
+const REPAIR: Options = Options {
+    repair: true,
+    ..NONE
 };
 const PRUNE: Options = Options {
     prune: true,
@@ -1091,6 +1096,49 @@ fn merged_and_replaced_objects_are_compared_by_their_values() {
             ["configured ConfigMap/shop/x: data.a: 5 -> 1"]
         );
     }
+}
+
+#[test]
+fn a_repair_takes_back_what_was_ours_and_nothing_else() {
+    for strategy in ["apply", "merge", "replace"] {
+        let object = |data: Value| annotated(map("x", &data), &[("patch-strategy", strategy)]);
+        let mut world = deployed(&[object(json!({"a": "1"}))]);
+        let same = resources(&[object(json!({"a": "1"}))]);
+        let other = resources(&[object(json!({"a": "2"}))]);
+        object_mut(&mut world, "ConfigMap/shop/x").update(
+            &["data", "a"],
+            Some("5".into()),
+            "somebody",
+        );
+        assert_eq!(
+            told(&world.plan(&same, REPAIR)),
+            ["configured ConfigMap/shop/x: data.a: 5 -> 1"]
+        );
+        // Whether the other value was there before this one was wanted, nobody knows.
+        assert_eq!(
+            told(&world.plan(&other, REPAIR)),
+            [
+                "failed ConfigMap/shop/x: data.a is held by somebody; --force-conflicts takes it over"
+            ]
+        );
+    }
+    let mut world = deployed(&[map("x", &json!({"a": "1"}))]);
+    let label = ["metadata", "labels", PART_OF_LABEL];
+    object_mut(&mut world, "ConfigMap/shop/x").update(&label, None, "somebody");
+    let same = resources(&[map("x", &json!({"a": "1"}))]);
+    let plan = told(&world.plan(&same, NONE));
+    assert!(plan[0].starts_with("failed ConfigMap/shop/x: "), "{plan:?}");
+    let plan = told(&world.plan(&same, REPAIR));
+    assert!(
+        plan[0].starts_with("adopted ConfigMap/shop/x: "),
+        "{plan:?}"
+    );
+    // What was there before us is still somebody's.
+    let mut world = World::new();
+    let theirs = map("x", &json!({"a": "1"}));
+    world.create(&id("ConfigMap/shop/x"), &theirs, "somebody", "Update");
+    let plan = told(&world.plan(&same, REPAIR));
+    assert!(plan[0].starts_with("failed ConfigMap/shop/x: "), "{plan:?}");
 }
 
 #[test]

@@ -85,6 +85,8 @@ struct Look<'a> {
     desired: Value,
     ignored: Vec<IgnorePath>,
     is_adoption: bool,
+    /// Whether just this was written last, into this very object.
+    is_applied: bool,
 }
 
 impl<'a> Decider<'a> {
@@ -135,7 +137,7 @@ impl<'a> Decider<'a> {
                     step.member = Some(member);
                     return;
                 }
-                self.ours(recorded, &look, member, step);
+                self.ours(recorded, look, member, step);
                 if resource.policies.phase.is_some() {
                     run_again(live, step);
                 }
@@ -228,6 +230,7 @@ impl<'a> Decider<'a> {
             desired: marked(resource, &self.seen.set, origin),
             ignored: ignored(resource),
             is_adoption: false,
+            is_applied: false,
         };
         let sent = without_ignored(&look.desired, &look.ignored);
         let mut member = member(resource, origin, &sent);
@@ -235,11 +238,12 @@ impl<'a> Decider<'a> {
         (look, member)
     }
 
-    fn ours(&self, recorded: Option<&Member>, look: &Look<'_>, member: Member, step: &mut Step) {
+    fn ours(&self, recorded: Option<&Member>, mut look: Look<'_>, member: Member, step: &mut Step) {
         let live = look.live;
         let is_applied = recorded.is_some_and(|recorded| {
             recorded.hash.is_some() && recorded.hash == member.hash && recorded.uid == member.uid
         });
+        look.is_applied = is_applied;
         step.member = Some(member);
         let comparison = match look.resource.policies.patch {
             Patch::Apply if is_applied => {
@@ -253,8 +257,8 @@ impl<'a> Decider<'a> {
         };
         match comparison {
             Comparison::Same => step.action = Action::Unchanged,
-            Comparison::Different(drifts) => self.change(look, drifts, step),
-            Comparison::Unsure(places) => self.unsure(look, places, step),
+            Comparison::Different(drifts) => self.change(&look, drifts, step),
+            Comparison::Unsure(places) => self.unsure(&look, places, step),
         }
     }
 
@@ -272,8 +276,7 @@ impl<'a> Decider<'a> {
         step.retained = is_retained_by(live, &self.seen.set);
         step.orphaned = is_orphaned(live);
         step.bare = step.retained && resource.policies.creation == Creation::Once;
-        let bare = step.bare.then(|| resource.bare());
-        let resource = bare.as_ref().unwrap_or(resource);
+        let resource = &*step.written(resource);
         let origin = match known {
             Some(_) => origin(known, live),
             None if step.retained => MemberOrigin::Created,
@@ -287,7 +290,8 @@ impl<'a> Decider<'a> {
             Comparison::Same | Comparison::Unsure(_) => Vec::new(),
         };
         let owners = writers(live);
-        if !self.options.adopt && !resource.policies.adopt && !step.retained {
+        let is_repaired = self.options.repair && known.is_some();
+        if !self.options.adopt && !resource.policies.adopt && !step.retained && !is_repaired {
             // Whoever looks on still sees what an adoption would change.
             step.changes = drifts;
             step.changes.retain(is_of_value);
@@ -443,8 +447,12 @@ impl<'a> Decider<'a> {
         let is_label = conflicts
             .iter()
             .any(|conflict| conflict.field.contains(PART_OF_LABEL));
-        let may_force =
-            self.options.force_conflicts || look.resource.policies.conflict == Conflict::Force;
+        // What held its value was ours when it was written. A subresource is written by controllers.
+        let is_direct = |conflict: &FieldConflict| conflict.subresource.is_none();
+        let is_drift = self.options.repair && look.is_applied && conflicts.iter().all(is_direct);
+        let may_force = self.options.force_conflicts
+            || look.resource.policies.conflict == Conflict::Force
+            || is_drift;
         if may_force && !is_label {
             step.force = true;
             return false;

@@ -171,6 +171,9 @@ pub struct Options {
     pub replace: bool,
     /// Fields that others hold are taken from them.
     pub force_conflicts: bool,
+    /// Fields that others have written since just the same was written by us are taken back, but for those that
+    /// were written through a subresource, as autoscalers do; so are objects that have lost our marks.
+    pub repair: bool,
 }
 
 pub(super) fn uid(object: &Value) -> Option<&str> {

@@ -25,7 +25,7 @@ use crate::resource::{
 use crate::template::Template;
 
 /// Group and version, kind, and the field that names the hub.
-const KINDS: [(&str, &str, &str); 2] = [
+pub(super) const KINDS: [(&str, &str, &str); 2] = [
     ("operator.lynq.sh/v1", "LynqForm", "hubId"),
     (
         "operator.kubernetes-tenants.org/v1",

@@ -20,7 +20,7 @@ use crate::check::{Finding, Rule};
 use crate::resource::Origin;
 
 /// What [`Hub::is_hub`] knows: group and version, kind.
-const KINDS: [(&str, &str); 3] = [
+pub(super) const KINDS: [(&str, &str); 3] = [
     ("operator.lynq.sh/v1", "LynqHub"),
     ("operator.kubernetes-tenants.org/v1", "TenantRegistry"),
     TENANT_SET,

@@ -39,7 +39,10 @@ pub enum Kind {
 }
 
 /// How something ended: the values of the label `result`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All of it was done.
     Success,

@@ -9,6 +9,7 @@
 mod cipher;
 mod contents;
 mod diff;
+mod drift;
 mod dry_run;
 mod events;
 mod family;
@@ -28,6 +29,7 @@ mod status;
 mod write;
 
 pub use diff::{diff, diff_revisions};
+pub(in crate::service) use drift::{Drift, Scopes, drift};
 pub use events::events;
 pub use logs::logs;
 pub use record::history;
@@ -64,11 +66,11 @@ use super::{
     Services, compute,
     design::{Judged, read, set_by},
     operation::{self, Handle},
-    tenant::rows::Rows,
+    tenant::{reader::Reader, rows::Rows},
 };
 use crate::{
     api::{
-        deploy::{DeployDesign, Goal, Mode},
+        deploy::{DeployDesign, Goal, Mode, Removal},
         design::{DeployResult, FieldSource, PlanOptions, PlannedResource, Schemas},
         operation::Started,
         tenant::MaxDelete,
@@ -105,7 +107,9 @@ async fn run(
         }
         Goal::Rows { tenants, .. } => {
             handle.step("reading the forms".to_owned());
-            let rows = Rows::read(&services, tenants.clone(), &request.target, &handle).await?;
+            let target = request.target.clone();
+            let mut reader = Reader::open(&services, tenants.clone(), target, None).await?;
+            let rows = reader.rows(&handle).await?;
             if request.target.namespace.is_none() {
                 request.target.namespace = rows.namespace().map(str::to_owned);
             }
@@ -113,6 +117,28 @@ async fn run(
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     };
+    on_all(&services, &request, source, &handle).await
+}
+
+/// Makes clusters hold the objects of rows that have been read before.
+///
+/// # Errors
+/// As an operation of [`deploy`] ends.
+pub(in crate::service) async fn of_read(
+    services: &Services,
+    request: &DeployDesign,
+    rows: Rows,
+    handle: &Handle,
+) -> Result<DeployResult> {
+    on_all(services, request, Some(Material::Rows(rows)), handle).await
+}
+
+async fn on_all(
+    services: &Services,
+    request: &DeployDesign,
+    source: Option<Material>,
+    handle: &Handle,
+) -> Result<DeployResult> {
     let contexts = request.target.each();
     if contexts.len() > 1 && !request.expected.is_empty() && request.mode == Mode::Perform {
         // A plan of several clusters is done as a whole: all of them are looked at first.
@@ -121,8 +147,8 @@ async fn run(
                 mode: Mode::Plan,
                 ..request.clone()
             };
-            let (services, handle, source) = (&services, &handle, source.clone());
-            async move { on_one(services, &request, source, context.clone(), handle).await }
+            let (context, source) = (context.clone(), source.clone());
+            async move { on_one(services, &request, source, context, handle).await }
         });
         let looked = join_all(looks).await.into_iter();
         let errors: Vec<Error> = looked.filter_map(Result::err).collect();
@@ -132,16 +158,14 @@ async fn run(
     }
     // One each; of a large design the last one is no copy.
     let sources = std::iter::repeat_n(source, contexts.len());
-    let runs = contexts.into_iter().zip(sources).map(|(context, source)| {
-        let (services, request, handle) = (&services, &request, &handle);
-        async move {
+    let runs = contexts
+        .into_iter()
+        .zip(sources)
+        .map(|(context, source)| async move {
             let name = context.clone().unwrap_or_default();
-            (
-                name,
-                on_one(services, request, source, context, handle).await,
-            )
-        }
-    });
+            let run = on_one(services, request, source, context, handle);
+            (name, run.await)
+        });
     merge(join_all(runs).await)
 }
 
@@ -215,6 +239,8 @@ pub(super) struct OfRows {
     broken: Vec<Error>,
     /// The forms whose rows change a few at a time.
     rollouts: BTreeMap<String, Rollout>,
+    /// How long they were read.
+    read_seconds: f64,
 }
 
 impl OfRows {
@@ -475,7 +501,7 @@ impl Ordered<'_> {
         matches!(
             self.request.goal,
             Goal::Rows {
-                only_prune: true,
+                removal: Removal::Only,
                 ..
             }
         )
@@ -676,6 +702,7 @@ async fn of_rows(site: &Site, rows: Rows) -> Result<Wanted> {
                 problems: made.problems,
                 broken: made.broken,
                 rollouts: rows.rollouts(),
+                read_seconds: rows.seconds(),
             }),
             ..Wanted::default()
         })
@@ -868,6 +895,9 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
                 .map(|resource| set_by(&wanted.provenance, resource))
                 .unwrap_or_default(),
             not_checked_by_server: step.not_checked_by_server,
+            conflict_policy: resource
+                .filter(|resource| resource.part.is_some())
+                .map(|resource| resource.policies.conflict),
             part: match resource {
                 Some(resource) => resource.part.clone(),
                 None => member.and_then(|member| member.part.clone()),
@@ -881,11 +911,20 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
         version: wanted.version.clone(),
         dry_run: mode.name().to_owned(),
         contexts: vec![site.context().to_owned()],
+        namespace: match &wanted.rows {
+            Some(_) => site.namespace().to_owned(),
+            None => String::new(),
+        },
         summary: plan.summary(),
         resources: resources.collect(),
         warnings,
         notes: wanted.notes.clone(),
         rows: wanted.rows.as_ref().map(|rows| rows.counts),
+        // What is only looked at says the same each time.
+        read_seconds: match &wanted.rows {
+            Some(rows) if mode == Mode::Perform => Some(rows.read_seconds),
+            _ => None,
+        },
         problems: match &wanted.rows {
             Some(rows) => rows.problems.clone(),
             None => Vec::new(),

@@ -125,6 +125,7 @@ fn planned(
             set_by: judged.set_by(resource),
             not_checked_by_server: false,
             part: None,
+            conflict_policy: None,
         })
     });
     let resources: Vec<_> = resources.collect();

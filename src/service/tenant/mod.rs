@@ -4,9 +4,14 @@
 pub(crate) mod credentials;
 pub mod datasource;
 pub(crate) mod lint;
+pub(crate) mod manifests;
+mod nodes;
+pub(crate) mod pass;
 pub(crate) mod read;
+pub(in crate::service) mod reader;
 pub(in crate::service) mod rows;
 pub(crate) mod status;
+pub(crate) mod watch;
 
 use std::{
     ops::ControlFlow,
@@ -36,7 +41,7 @@ use crate::{
 use credentials::Vault;
 use datasource::{Column, Datasource, Probe, Problem, Row};
 use read::Located;
-use rows::Rows;
+use reader::Reader;
 
 /// Connects to the databases of hubs, and looks at their tables and rows.
 ///
@@ -88,8 +93,8 @@ pub fn render(services: &Services, request: RenderRows) -> Started<RenderedRows>
                 include_secrets,
                 target,
             } = request;
-            let rows = Rows::read(&worker, tenants, &target, &handle).await?;
-            let rows = rows.only(&uids)?;
+            let mut reader = Reader::open(&worker, tenants, target.clone(), None).await?;
+            let rows = reader.rows(&handle).await?.only(&uids)?;
             let namespace = target.namespace;
             compute(move || rows.rendered(namespace.as_deref(), include_secrets)).await
         },

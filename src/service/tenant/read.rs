@@ -100,7 +100,7 @@ pub(in crate::service) async fn set(services: &Services, tenants: Tenants) -> Re
     compute(move || {
         let manifests = read.into_manifests()?;
         let names = names_of(&manifests);
-        let hubs = hubs_of(&manifests, hub.as_deref(), &file)?;
+        let hubs = hubs_of(&manifests, &names, hub.as_deref(), &file)?;
         let mut set = Set {
             hub: the_one(hubs.items, &names, file)?,
             forms: Vec::new(),
@@ -182,7 +182,11 @@ pub(crate) async fn hubs(
 ) -> Result<Hubs> {
     let file = source.origin.clone();
     let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
-    compute(move || hubs_of(&read.into_manifests()?, name.as_deref(), &file)).await
+    compute(move || {
+        let manifests = read.into_manifests()?;
+        hubs_of(&manifests, &names_of(&manifests), name.as_deref(), &file)
+    })
+    .await
 }
 
 /// The names of all hubs, as far as they have one.
@@ -198,10 +202,14 @@ fn name_of(object: &serde_json::Value) -> Option<&str> {
 }
 
 /// Reads the hubs, or the one of a name.
-fn hubs_of(manifests: &Manifests, name: Option<&str>, file: &str) -> Result<Hubs> {
+fn hubs_of(
+    manifests: &Manifests,
+    names: &[String],
+    name: Option<&str>,
+    file: &str,
+) -> Result<Hubs> {
     let mut items = Vec::new();
     let mut findings = Vec::new();
-    let names = names_of(manifests);
     for (object, origin) in &manifests.objects {
         if !Hub::is_hub(object) || (name.is_some() && name_of(object) != name) {
             continue;
@@ -222,7 +230,7 @@ fn hubs_of(manifests: &Manifests, name: Option<&str>, file: &str) -> Result<Hubs
         let message = format!("there is no hub {name:?}");
         return Err(Error::new(Code::TenantNotFound, message)
             .at(Place::file(file, None))
-            .hint(named(&names)));
+            .hint(named(names)));
     }
     if items.is_empty() {
         return Err(Error::new(Code::NothingThere, "the source holds no hub")

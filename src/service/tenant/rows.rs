@@ -1,6 +1,7 @@
 //! Rows × forms as the apply engine takes them: one resource set, in which each row goes its own way.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, HashMap, HashSet},
     ops::ControlFlow,
     path::Path,
@@ -8,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use jiff::Timestamp;
 use weft_domain::{
     check::{Finding, Rule, Severity},
     model::Model,
@@ -17,7 +19,7 @@ use weft_domain::{
     tenant::{
         self,
         form::Rollout,
-        hub::Mappings,
+        hub::{Mappings, UpdatedAt},
         lint,
         render::{Made, Read, RowCounts, RowProblem, Setting, made},
         row::Row,
@@ -26,19 +28,13 @@ use weft_domain::{
 
 use super::{
     credentials::Vault,
-    datasource::{self, Datasource},
-    in_hub,
-    read::{self, Set},
+    datasource::{self, Datasource, Pair, Since},
+    read::Set,
 };
 use crate::{
-    api::{
-        deploy::Target,
-        design::Schemas,
-        tenant::{RenderedRows, Tenants},
-    },
+    api::{design::Schemas, tenant::RenderedRows},
     error::{Code, Error, Place, Result},
     service::{
-        Services,
         design::{Judged, read::Manifests},
         operation::Handle,
     },
@@ -48,7 +44,11 @@ use crate::{
 #[derive(Clone)]
 pub(in crate::service) struct Rows {
     set: Arc<Set>,
-    rows: Arc<[Read]>,
+    each: Arc<[Read]>,
+    /// The database's time at which they were so.
+    as_of: Timestamp,
+    /// How long it took to read them.
+    seconds: f64,
 }
 
 /// What rows and forms make for one cluster.
@@ -68,29 +68,6 @@ pub(in crate::service) struct Wanted {
 }
 
 impl Rows {
-    /// Reads forms and rows.
-    ///
-    /// # Errors
-    /// When the hub can't be used, or its rows can't be read to their end.
-    pub(in crate::service) async fn read(
-        services: &Services,
-        tenants: Tenants,
-        target: &Target,
-        handle: &Handle,
-    ) -> Result<Self> {
-        let mut vault = Vault::new(tenants.given.clone(), target.clone());
-        let folder = tenants.folder.clone();
-        let set = Arc::new(read::set(services, tenants).await?);
-        handle.check()?;
-        let read = async {
-            let database = database(&set, &mut vault, &folder).await?;
-            handle.step(format!("reading the rows of {}", database.address()));
-            Self::of(set.clone(), &database, handle, |_| {}).await
-        };
-        let rows = read.await;
-        rows.map_err(|error: Error| in_hub(error, &set.hub))
-    }
-
     /// Reads the rows of a database; `seen` is told of each as it is.
     pub(super) async fn of(
         set: Arc<Set>,
@@ -102,7 +79,7 @@ impl Rows {
         let mappings = &set.hub.hub.mappings;
         let columns = Columns::of(mappings);
         let mut rows = Vec::new();
-        database
+        let as_of = database
             .rows(mappings, |row| {
                 seen(&row);
                 rows.push(columns.row(&row));
@@ -114,13 +91,63 @@ impl Rows {
             })
             .await?;
         handle.check()?;
-        tracing::debug!(
-            rows = rows.len(),
-            seconds = begun.elapsed().as_secs_f64(),
-            "rows were read"
+        Ok(Self::read(set, rows, as_of, begun))
+    }
+
+    /// Reads what has changed since these rows were read; nothing where that does not tell what all rows are.
+    ///
+    /// # Errors
+    /// When they can't be read to their end.
+    pub(super) async fn changed(
+        &self,
+        database: &Datasource,
+        updated_at: &UpdatedAt,
+        handle: &Handle,
+    ) -> Result<Option<Self>> {
+        let begun = Instant::now();
+        let mappings = &self.set.hub.hub.mappings;
+        let columns = Columns::of(mappings);
+        let since = Since {
+            column: &updated_at.column,
+            time: self.as_of,
+            overlap: updated_at.overlap,
+        };
+        let (mut pairs, mut rows) = (Vec::new(), Vec::new());
+        let reading = database.changed(
+            mappings,
+            since,
+            |pair| pairs.push(pair),
+            |row| rows.push(columns.row(&row)),
         );
-        let rows = rows.into();
-        Ok(Self { set, rows })
+        let as_of = tokio::select! {
+            as_of = reading => as_of?,
+            () = handle.cancelled() => return Err(handle.check().err().unwrap_or_else(|| {
+                Error::internal("cancelled, and not")
+            })),
+        };
+        let rows = merged(&self.each, pairs, rows);
+        Ok(rows.map(|rows| Self::read(self.set.clone(), rows, as_of, begun)))
+    }
+
+    fn read(set: Arc<Set>, rows: Vec<Read>, as_of: Timestamp, begun: Instant) -> Self {
+        let seconds = begun.elapsed().as_secs_f64();
+        tracing::debug!(rows = rows.len(), seconds, "rows were read");
+        Self {
+            set,
+            each: rows.into(),
+            as_of,
+            seconds,
+        }
+    }
+
+    /// How long it took to read them, in seconds.
+    pub(in crate::service) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Whether these rows say what others do.
+    pub(super) fn says_what(&self, other: &Self) -> bool {
+        self.each == other.each
     }
 
     /// The name of the set.
@@ -154,7 +181,7 @@ impl Rows {
             Ok(row) => row.uid.clone(),
             Err((uid, _)) => uid.clone(),
         };
-        let known: HashSet<String> = self.rows.iter().map(uid_of).collect();
+        let known: HashSet<String> = self.each.iter().map(uid_of).collect();
         let missing = uids.iter().filter(|uid| !known.contains(*uid));
         let errors = missing.map(|uid| {
             let error = Error::new(Code::TenantNotFound, format!("there is no row {uid:?}"));
@@ -166,9 +193,9 @@ impl Rows {
         if let Some(error) = Error::all(errors.collect::<Vec<_>>()) {
             return Err(error);
         }
-        let rows = self.rows.iter().filter(|row| uids.contains(&uid_of(row)));
+        let rows = self.each.iter().filter(|row| uids.contains(&uid_of(row)));
         Ok(Self {
-            rows: rows.cloned().collect(),
+            each: rows.cloned().collect(),
             ..self
         })
     }
@@ -230,7 +257,7 @@ impl Rows {
             namespace,
             scope: &known,
         };
-        let rows = self.rows.iter().cloned();
+        let rows = self.each.iter().cloned();
         let mut made = made(forms, rows, setting, &mut Machine);
         let manifests = Manifests::made(
             self.name(),
@@ -400,6 +427,51 @@ pub(in crate::service) fn errors(problems: &[RowProblem]) -> Vec<Error> {
     errors.collect()
 }
 
+/// All rows by what has changed since some were read: nothing where that leaves one in doubt. A row that was
+/// switched on or off counts as changed, whatever its time says.
+fn merged(before: &[Read], pairs: Vec<Pair>, changed: Vec<Read>) -> Option<Vec<Read>> {
+    let (before, mut changed) = (by_uid(before.iter())?, by_uid(changed)?);
+    let mut known = HashSet::new();
+    pairs
+        .into_iter()
+        .map(|pair| {
+            let Pair {
+                uid,
+                activate,
+                fault: None,
+            } = pair
+            else {
+                return None;
+            };
+            let row = match (changed.remove(&uid), before.get(&uid)) {
+                (Some(row), _) => row,
+                (None, Some(Ok(row))) => Ok(Row {
+                    activate,
+                    ..row.clone()
+                }),
+                (None, Some(Err(fault))) => Err(fault.clone()),
+                (None, None) => return None,
+            };
+            known.insert(uid).then_some(row)
+        })
+        .collect()
+}
+
+/// Rows by what names them; nothing when one name stands for several.
+fn by_uid<R: Borrow<Read>>(rows: impl IntoIterator<Item = R>) -> Option<HashMap<String, R>> {
+    let mut found = HashMap::new();
+    for row in rows {
+        let uid = match row.borrow() {
+            Ok(row) => row.uid.clone(),
+            Err((uid, _)) => uid.clone(),
+        };
+        if found.insert(uid, row).is_some() {
+            return None;
+        }
+    }
+    Some(found)
+}
+
 /// What the columns of a row mean, looked up once.
 struct Columns<'a> {
     mappings: &'a Mappings,
@@ -433,5 +505,72 @@ impl<'a> Columns<'a> {
                 .map(|(variable, column)| (variable.clone(), value(column)))
                 .collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Pair, Read, Row, merged};
+
+    fn row(uid: &str, activate: &str, text: &str) -> Row {
+        Row {
+            uid: uid.to_owned(),
+            activate: activate.to_owned(),
+            host_or_url: None,
+            extra: BTreeMap::from([("text".to_owned(), text.to_owned())]),
+        }
+    }
+
+    fn pair(uid: &str, activate: &str) -> Pair {
+        Pair {
+            uid: uid.to_owned(),
+            activate: activate.to_owned(),
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn what_has_changed_takes_the_place_of_what_was_read() {
+        let before = [
+            Ok(row("a", "1", "old")),
+            Ok(row("b", "1", "old")),
+            Ok(row("c", "1", "old")),
+        ];
+        let pairs = vec![pair("a", "1"), pair("b", "0"), pair("d", "1")];
+        let changed = vec![Ok(row("a", "1", "new")), Ok(row("d", "1", "new"))];
+        let after = [
+            Ok(row("a", "1", "new")),
+            Ok(row("b", "0", "old")),
+            Ok(row("d", "1", "new")),
+        ];
+        assert_eq!(merged(&before, pairs, changed).as_deref(), Some(&after[..]));
+    }
+
+    #[test]
+    fn a_row_in_doubt_means_that_all_are_read() {
+        let before = [Ok(row("a", "1", "old"))];
+        let new_with_an_old_time =
+            merged(&before, vec![pair("a", "1"), pair("b", "1")], Vec::new());
+        assert_eq!(new_with_an_old_time, None);
+        let twice = merged(&before, vec![pair("a", "1"), pair("a", "1")], Vec::new());
+        assert_eq!(twice, None);
+        let changed_twice = vec![Ok(row("a", "1", "x")), Ok(row("a", "1", "y"))];
+        assert_eq!(merged(&before, vec![pair("a", "1")], changed_twice), None);
+        let unreadable = Pair {
+            fault: Some(crate::service::tenant::datasource::Fault::Row),
+            ..pair("a", "1")
+        };
+        assert_eq!(merged(&before, vec![unreadable], Vec::new()), None);
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_used_stays_so_until_it_changes() {
+        let bad: Read = Err(("a".to_owned(), "too large".to_owned()));
+        let after = merged(std::slice::from_ref(&bad), vec![pair("a", "1")], Vec::new());
+        assert_eq!(after, Some(vec![bad.clone()]));
+        let mended = merged(&[bad], vec![pair("a", "1")], vec![Ok(row("a", "1", "x"))]);
+        assert_eq!(mended, Some(vec![Ok(row("a", "1", "x"))]));
     }
 }

@@ -1,14 +1,15 @@
 //! How what forms have made of rows is in clusters, row by row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use weft_domain::tenant::set_name;
 
+use super::nodes::{Nodes, Seen, State};
 use crate::{
     api::{
         deploy::{MemberStatus, ReadSet, Target},
         deployed::ListEvents,
-        tenant::{NodeStatus, ReadTenants, Tally, TenantStatus, TenantView, ViewTenant},
+        tenant::{NodeStatus, ReadTenants, TenantStatus, TenantView, ViewTenant},
     },
     error::{Code, Error, Result},
     service::{Services, deploy},
@@ -97,40 +98,21 @@ async fn events(
 
 /// What forms have made of rows, by context, row and form.
 fn nodes(resources: &[MemberStatus]) -> Vec<NodeStatus> {
-    let mut nodes: BTreeMap<(&str, &str, &str), (Tally, &str)> = BTreeMap::new();
-    for member in resources {
-        let Some(part) = &member.part else {
-            continue;
+    let seen = resources.iter().filter_map(|member| {
+        let state = match member.state.as_str() {
+            _ if member.ready => State::Ready,
+            "failed" | "missing" => State::Failed,
+            "foreign" => State::Conflicted,
+            _ => State::Waiting,
         };
-        let key = (
-            member.context.as_str(),
-            part.row.as_str(),
-            part.form.as_str(),
-        );
-        let (tally, reason) = nodes.entry(key).or_default();
-        tally.desired += 1;
-        if member.ready {
-            tally.ready += 1;
-            continue;
-        }
-        match member.state.as_str() {
-            "failed" | "missing" => tally.failed += 1,
-            "foreign" => tally.conflicted += 1,
-            _ => {}
-        }
-        if reason.is_empty() {
-            *reason = &member.reason;
-        }
-    }
-    let nodes = nodes.into_iter();
-    nodes
-        .map(|((context, row, form), (tally, reason))| NodeStatus {
-            context: context.to_owned(),
-            row: row.to_owned(),
-            form: form.to_owned(),
-            conditions: tally.conditions(),
-            tally,
-            reason: reason.to_owned(),
+        let part = member.part.as_ref()?;
+        Some(Seen {
+            context: &member.context,
+            row: &part.row,
+            form: &part.form,
+            state,
+            reason: &member.reason,
         })
-        .collect()
+    });
+    Nodes::of(seen).into_statuses()
 }

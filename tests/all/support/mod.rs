@@ -6,6 +6,7 @@ pub mod api_server;
 pub mod databases;
 pub mod place;
 pub mod proxy;
+pub mod running;
 pub mod server;
 pub mod tools;
 
@@ -20,6 +21,7 @@ use std::{
 pub use api_server::ApiServer;
 pub use place::Place;
 pub use proxy::Proxy;
+pub use running::Running;
 
 /// How long a run of the program may take, wherever nothing else is said: it never hangs. Beside the long
 /// loops of a full run everything takes its time.

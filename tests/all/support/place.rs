@@ -30,7 +30,8 @@ impl Place {
         Self::on(ApiServer::with_nodes())
     }
 
-    fn on(server: &'static ApiServer) -> Self {
+    /// One on a given API server.
+    pub fn on(server: &'static ApiServer) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("deploy-{number}");

@@ -68,6 +68,7 @@ impl Random {
             adopt: self.one_in(2),
             replace: self.one_in(2),
             force_conflicts: self.one_in(2),
+            repair: self.one_in(4),
         }
     }
 

@@ -1,0 +1,469 @@
+//! Keeps clusters as the rows of a hub say: one pass after the other, each an operation of its own.
+//!
+//! There is a pass when it is time to read the rows, when somebody changes an object, and, after ever longer
+//! waits, while something isn't as it should be. While the rows can't be read, the last ones count: objects that
+//! somebody changes are repaired, and none is removed for a row that isn't known to be gone. A pass that would
+//! take too many rows' objects away takes none away, and does the rest.
+
+use std::{collections::HashSet, pin::pin, time::Duration};
+
+use futures::{
+    Stream, StreamExt,
+    future::OptionFuture,
+    stream::{self, BoxStream},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use weft_domain::{
+    plan::{Action, Summary},
+    tenant::set_name,
+};
+
+use super::{
+    pass::{Ended, Ledger},
+    reader::Reader,
+    rows::Rows,
+};
+use crate::{
+    api::{
+        deploy::{DeployDesign, Goal, Mode, Removal},
+        design::{DeployResult, RolloutPhase},
+        operation::Event,
+        tenant::{Cause, Reading, TenantPass, WatchPart, WatchTenants},
+    },
+    error::{Code, Error, Result},
+    service::{
+        Services,
+        deploy::{self, Drift, Scopes, drift},
+        operation::{self, Handle},
+    },
+};
+
+/// How long changes are gathered before a pass, at first.
+const GATHER: Duration = Duration::from_millis(50);
+/// How long at most, when many passes in a row have found nothing to do.
+const GATHER_MOST: Duration = Duration::from_secs(2);
+/// After how long without changes gathering is short again.
+const QUIET: Duration = Duration::from_secs(10);
+/// The first wait before something is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Keeps clusters as the rows of a hub say, for as long as the answer is read; a pass that is under way then is
+/// interrupted.
+///
+/// # Errors
+/// When the hub can't be used. What goes wrong later is told pass by pass.
+pub(crate) async fn watch(
+    services: &Services,
+    request: WatchTenants,
+) -> Result<impl Stream<Item = Result<WatchPart>> + Send + use<>> {
+    let (tell, told) = mpsc::channel(16);
+    let watcher = Watcher::new(services, request, tell).await?;
+    tokio::spawn(watcher.run());
+    Ok(ReceiverStream::new(told))
+}
+
+/// The last rows, and what is known of them.
+struct Kept {
+    rows: Rows,
+    /// Why nothing may be removed for them.
+    blocked: Option<Error>,
+}
+
+struct Watcher {
+    services: Services,
+    deploy: DeployDesign,
+    name: String,
+    interval: Duration,
+    passes: Option<u64>,
+    tell: mpsc::Sender<Result<WatchPart>>,
+    /// Absent only while a pass has it.
+    reader: Option<Reader>,
+    kept: Option<Kept>,
+    ledger: Ledger,
+    followed: Followed,
+    /// When the rows are read again.
+    resync: Instant,
+    /// How many reads have failed in a row.
+    unread: u32,
+    /// When what isn't as it should be is tried again.
+    retry: Option<Instant>,
+    /// How many tries in a row have changed nothing.
+    vain: u32,
+    /// How many passes in a row have found nothing to do, and when a change was last seen.
+    idle: u32,
+    changed: Instant,
+    told: HashSet<String>,
+}
+
+/// The objects that are watched.
+struct Followed {
+    scopes: Scopes,
+    changes: BoxStream<'static, Result<Drift>>,
+    /// Whether some can't be.
+    is_partial: bool,
+}
+
+/// What a pass leaves behind.
+struct Left {
+    reader: Reader,
+    read: Option<Result<Rows>>,
+    run: Option<Result<DeployResult>>,
+    blocked: Option<Error>,
+}
+
+impl Watcher {
+    async fn new(
+        services: &Services,
+        request: WatchTenants,
+        tell: mpsc::Sender<Result<WatchPart>>,
+    ) -> Result<Self> {
+        let WatchTenants {
+            tenants,
+            mut target,
+            options,
+            max_delete,
+            interval_seconds,
+            full_interval_seconds,
+            passes,
+            mode,
+        } = request;
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+        let full = full_interval_seconds.and_then(seconds);
+        let reader = Reader::open(services, tenants.clone(), target.clone(), full).await?;
+        let hub = reader.hub();
+        if target.namespace.is_none() {
+            target.namespace.clone_from(&hub.namespace);
+        }
+        let namespace = target.namespace.clone().unwrap_or_default();
+        let goal = Goal::Rows {
+            tenants,
+            max_delete,
+            removal: Removal::With,
+        };
+        Ok(Self {
+            services: services.clone(),
+            deploy: DeployDesign {
+                mode,
+                ..DeployDesign::new(goal, target, options)
+            },
+            name: set_name(&hub.name),
+            interval: interval_seconds
+                .and_then(seconds)
+                .unwrap_or(hub.sync_interval),
+            passes,
+            tell,
+            ledger: Ledger::new(hub.name.clone(), namespace),
+            reader: Some(reader),
+            kept: None,
+            followed: Followed {
+                scopes: Scopes::default(),
+                changes: stream::pending().boxed(),
+                is_partial: false,
+            },
+            resync: Instant::now(),
+            unread: 0,
+            retry: None,
+            vain: 0,
+            idle: 0,
+            changed: Instant::now(),
+            told: HashSet::new(),
+        })
+    }
+
+    async fn run(mut self) {
+        let mut cause = Cause::Start;
+        loop {
+            let Some(pass) = self.pass(cause).await else {
+                return;
+            };
+            let is_last = self.passes.is_some_and(|passes| pass.number >= passes);
+            let part = WatchPart::Pass(Box::new(pass));
+            if self.tell.send(Ok(part)).await.is_err() || is_last {
+                return;
+            }
+            let tell = self.tell.clone();
+            cause = tokio::select! {
+                cause = self.next() => cause,
+                () = tell.closed() => return,
+            };
+        }
+    }
+
+    /// Waits until there is something to do.
+    async fn next(&mut self) -> Cause {
+        let mut drift: Option<Instant> = None;
+        let mut retry = self.retry;
+        let until = |moment: Option<Instant>| OptionFuture::from(moment.map(sleep_until));
+        loop {
+            let followed = &mut self.followed.changes;
+            let change = tokio::select! {
+                () = sleep_until(self.resync) => return Cause::Resync,
+                Some(()) = until(drift) => return Cause::Drift,
+                Some(()) = until(retry) => return Cause::Retry,
+                change = followed.next() => change,
+            };
+            let now = Instant::now();
+            match change {
+                Some(Ok(change)) => {
+                    if now - self.changed > QUIET {
+                        self.idle = 0;
+                    }
+                    self.changed = now;
+                    let soon = now
+                        + GATHER
+                            .saturating_mul(1 << self.idle.min(8))
+                            .min(GATHER_MOST);
+                    match change {
+                        Drift::Followed | Drift::Content => _ = drift.get_or_insert(soon),
+                        // It matters only while something is waited for.
+                        Drift::Status => retry = retry.map(|moment| moment.min(soon)),
+                    }
+                }
+                Some(Err(error)) => {
+                    self.followed.is_partial = true;
+                    let message = format!(
+                        "what others change is noticed only every {:.0?}: {error}",
+                        self.interval
+                    );
+                    self.note(message).await;
+                }
+                None => self.followed.changes = stream::pending().boxed(),
+            }
+        }
+    }
+
+    /// Says something once.
+    async fn note(&mut self, message: String) {
+        if self.told.insert(message.clone()) {
+            let _ = self.tell.send(Ok(WatchPart::Note { message })).await;
+        }
+    }
+
+    /// Does a pass; nothing when nobody listens any more.
+    async fn pass(&mut self, cause: Cause) -> Option<TenantPass> {
+        let (begun, begun_at) = (Instant::now(), self.services.now());
+        let Left {
+            reader,
+            read,
+            run,
+            blocked,
+        } = self.operate(cause).await?;
+        self.reader = Some(reader);
+        let mut failures = Vec::new();
+        let (mut is_same, mut reading) = (self.kept.is_some(), Reading::Kept);
+        match read {
+            Some(Ok(rows)) => {
+                reading = Reading::Done;
+                let before = self.kept.as_ref();
+                is_same = before.is_some_and(|kept| kept.rows.says_what(&rows));
+                self.unread = 0;
+                let blocked = None;
+                self.kept = Some(Kept { rows, blocked });
+            }
+            Some(Err(error)) => {
+                reading = Reading::Failed;
+                failures.push(error);
+                self.unread += 1;
+            }
+            None => {}
+        }
+        if reading != Reading::Kept {
+            let wait = match self.unread {
+                0 => self.interval,
+                times => growing(times - 1).min(self.interval),
+            };
+            self.resync = Instant::now() + wait;
+        }
+        let run = run.unwrap_or_else(|| {
+            // Without rows there was nothing to do it with.
+            let none = || Error::new(Code::NothingThere, "no rows have been read yet");
+            Err(failures.pop().unwrap_or_else(none))
+        });
+        failures.extend(blocked.clone());
+        // What is only looked at stays as it is.
+        let performs = self.deploy.mode == Mode::Perform;
+        let is_settled = !performs || run.as_ref().is_ok_and(is_settled);
+        if let Some(kept) = &mut self.kept {
+            kept.blocked = blocked;
+        }
+        if let Ok(result) = &run {
+            self.follow(result, cause).await;
+        }
+        let pass = self.ledger.add(Ended {
+            cause,
+            begun_at,
+            seconds: begun.elapsed().as_secs_f64(),
+            read: reading,
+            is_same: is_same && performs,
+            result: run.as_ref(),
+            failures,
+            next_seconds: Some((self.resync - Instant::now()).as_secs_f64()),
+        });
+        self.plan_retry(&pass, is_settled);
+        Some(pass)
+    }
+
+    /// Decides when what isn't as it should be is tried again.
+    fn plan_retry(&mut self, pass: &TenantPass, is_settled: bool) {
+        let is_idle = pass.changes.iter().all(|one| one.action == Action::Failed);
+        self.idle = if is_idle {
+            self.idle.saturating_add(1)
+        } else {
+            0
+        };
+        self.vain = if is_settled || !is_idle || !pass.nodes.is_empty() {
+            0
+        } else {
+            self.vain.saturating_add(1)
+        };
+        let wait = growing(self.vain).min(self.interval);
+        // Without rows there is nothing to try but to read them.
+        let tries = !is_settled && self.kept.is_some();
+        self.retry = tries.then(|| Instant::now() + wait);
+    }
+
+    /// Watches the objects of a run, if they are others than before.
+    async fn follow(&mut self, result: &DeployResult, cause: Cause) {
+        let scopes = Scopes::of(result);
+        let again = self.followed.is_partial && cause == Cause::Resync;
+        if scopes == self.followed.scopes && !again {
+            return;
+        }
+        let keeps = self.deploy.mode == Mode::Perform;
+        let target = &self.deploy.target;
+        let changes = drift(&self.services, target, &self.name, &scopes, keeps).await;
+        match changes {
+            Ok(changes) => {
+                self.followed = Followed {
+                    scopes,
+                    changes,
+                    is_partial: false,
+                };
+            }
+            Err(error) => {
+                self.followed.is_partial = true;
+                self.note(format!("the objects cannot be watched: {error}"))
+                    .await;
+            }
+        }
+    }
+
+    /// Has an operation do a pass, and hands on what it warns of; nothing when nobody listens any more.
+    async fn operate(&mut self, cause: Cause) -> Option<Left> {
+        let mut reader = self.reader.take()?;
+        let reads = matches!(cause, Cause::Start | Cause::Resync) || self.kept.is_none();
+        let kept = self.kept.as_ref();
+        let mut rows = kept.map(|kept| kept.rows.clone());
+        let mut blocked = kept.and_then(|kept| kept.blocked.clone());
+        let (services, deploy) = (self.services.clone(), self.deploy.clone());
+        let (leave, left) = oneshot::channel();
+        let subject = self.name.clone();
+        let work = move |handle: Handle| async move {
+            let mut read = None;
+            if reads {
+                let now = reader.rows(&handle).await;
+                if let Ok(now) = &now {
+                    rows = Some(now.clone());
+                    blocked = None;
+                }
+                read = Some(now);
+            }
+            let run = match rows {
+                None => None,
+                Some(rows) => Some(make(&services, deploy, rows, &mut blocked, &handle).await),
+            };
+            let summary = match &run {
+                Some(Ok(result)) => result.summary,
+                _ => Summary::default(),
+            };
+            if !has_written(&summary) {
+                handle.leave_no_trace();
+            }
+            let _ = leave.send(Left {
+                reader,
+                read,
+                run,
+                blocked,
+            });
+            Ok(summary)
+        };
+        let started = operation::start(&self.services, "tenant watch", subject, work);
+        let events = self.services.operations().events(&started.id, 0).ok()?;
+        let mut events = pin!(events);
+        let mut is_cancelled = false;
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some((_, Event::Warning { message })) => {
+                        let _ = self.tell.send(Ok(WatchPart::Note { message })).await;
+                    }
+                    Some((_, event)) if !event.is_last() => {}
+                    _ => break,
+                },
+                () = self.tell.closed(), if !is_cancelled => {
+                    is_cancelled = true;
+                    let _ = operation::cancel(&self.services, &started.id).await;
+                }
+            }
+        }
+        left.await.ok()
+    }
+}
+
+/// Makes clusters hold the objects of rows. Where too much would go, everything stays and the rest is done; why is
+/// in `blocked`, as it is where that is known from before.
+async fn make(
+    services: &Services,
+    mut deploy: DeployDesign,
+    rows: Rows,
+    blocked: &mut Option<Error>,
+    handle: &Handle,
+) -> Result<DeployResult> {
+    if blocked.is_none() {
+        let run = deploy::of_read(services, &deploy, rows.clone(), handle).await;
+        *blocked = too_many_gone(&run);
+        if blocked.is_none() {
+            return run;
+        }
+    }
+    if let Goal::Rows { removal, .. } = &mut deploy.goal {
+        *removal = Removal::Never;
+    }
+    deploy::of_read(services, &deploy, rows, handle).await
+}
+
+/// Why a run has removed nothing, if it has.
+fn too_many_gone(run: &Result<DeployResult>) -> Option<Error> {
+    let is_it = |error: &Error| error.code() == Code::TooManyGone;
+    match run {
+        Ok(result) => {
+            let failures = result.failures.iter().cloned().map(Error::from);
+            failures.into_iter().find(is_it)
+        }
+        Err(error) => error.iter().find(|error| is_it(error)).cloned(),
+    }
+}
+
+/// Whether everything is as it should be, as far as it can be.
+fn is_settled(result: &DeployResult) -> bool {
+    let wanted = result.resources.iter();
+    let mut wanted = wanted.filter(|resource| resource.conflict_policy.is_some());
+    let is_moving = |phase| phase == RolloutPhase::InProgress;
+    wanted.all(|resource| resource.ready && resource.action != Action::Failed)
+        && !result.rollouts.iter().any(|one| is_moving(one.phase))
+}
+
+fn has_written(summary: &Summary) -> bool {
+    let left_alone =
+        |action| matches!(action, Action::Unchanged | Action::Skipped | Action::Failed);
+    summary.counts().any(|(action, _)| !left_alone(action))
+}
+
+/// The wait after so many vain tries.
+fn growing(tries: u32) -> Duration {
+    RETRY.saturating_mul(1 << tries.min(16))
+}
