@@ -38,6 +38,9 @@ pub enum Goal {
         /// What becomes of objects that have lost their row, or their entry in a form.
         #[serde(default)]
         removal: Removal,
+        /// Take over what the operator has made of rows.
+        #[serde(default)]
+        migrate: bool,
     },
     /// As an earlier revision of the set says.
     Revision {
@@ -73,6 +76,7 @@ impl Goal {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Design { .. } => "design deploy",
+            Self::Rows { migrate: true, .. } => "tenant migrate",
             Self::Rows { removal, .. } => match removal {
                 Removal::Only => "tenant prune",
                 Removal::With | Removal::Never => "tenant apply",
@@ -207,6 +211,7 @@ impl DeployOptions {
             replace: self.replace,
             force_conflicts: self.force_conflicts,
             repair: self.repair,
+            migrate: matches!(goal, Goal::Rows { migrate: true, .. }),
         }
     }
 }

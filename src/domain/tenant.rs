@@ -5,6 +5,7 @@
 //! * [`row`], [`render`]: rows × forms, the objects that there shall be.
 //! * [`monitoring`]: what is measured, and the dashboard and alerts that are made of it.
 //! * [`node`]: how what one form makes of one row is.
+//! * [`operator`]: what the operator leaves on objects that were its own.
 //! * [`lint`]: what does not fit together before any row is looked at.
 
 mod fields;
@@ -13,6 +14,7 @@ pub mod hub;
 pub mod lint;
 pub mod monitoring;
 pub mod node;
+pub mod operator;
 pub mod render;
 pub mod row;
 

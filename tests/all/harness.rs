@@ -128,6 +128,12 @@ const FIXTURES: &[Fixture] = &[
     .with(Needs::Cluster)
     .changes()
     .volatile(),
+    fixture(
+        "tenant migrate",
+        &["./crm", "--context", "sandbox", "--dry-run=client"],
+    )
+    .with(Needs::Cluster)
+    .changes(),
     fixture("tenant list", &["--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant view", &["shop", "acme", "--context", "sandbox"]).with(Needs::Cluster),
     fixture("tenant status", &["shop", "--context", "sandbox"]).with(Needs::Cluster),

@@ -2,6 +2,7 @@
 //! server; every test has a namespace and a database of its own.
 
 mod faults;
+mod migrate;
 mod policies;
 mod rollout;
 mod watch;

@@ -45,6 +45,7 @@ impl Plan {
             tenants: self.tenants.load(cx, &target).await?,
             max_delete: None,
             removal: Removal::With,
+            migrate: false,
         };
         let mut request = DeployDesign::new(goal, target, self.may.options());
         request.mode = Mode::Plan;
@@ -103,6 +104,7 @@ impl Apply {
             tenants: self.tenants.load(cx, &target).await?,
             max_delete: self.max_delete,
             removal: Removal::With,
+            migrate: false,
         };
         let options = DeployOptions {
             wait: !self.no_wait,
@@ -158,6 +160,7 @@ impl Prune {
             tenants: self.tenants.load(cx, &target).await?,
             max_delete: self.max_delete,
             removal: Removal::Only,
+            migrate: false,
         };
         let request = DeployDesign::new(goal, target, self.run.options(DeployOptions::default()));
         match self.dry_run.as_deref() {

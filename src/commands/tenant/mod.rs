@@ -7,6 +7,7 @@ mod init;
 mod lint;
 mod list;
 mod metrics;
+mod migrate;
 mod render;
 mod status;
 mod test_connection;
@@ -57,6 +58,7 @@ enum Verb {
     Apply(apply::Apply),
     Prune(apply::Prune),
     Watch(Box<watch::Watch>),
+    Migrate(migrate::Migrate),
     List(list::List),
     View(view::ViewOne),
     Status(status::Status),
@@ -76,6 +78,7 @@ impl Tenant {
             Verb::Apply(verb) => verb.run(cx).await,
             Verb::Prune(verb) => verb.run(cx).await,
             Verb::Watch(verb) => verb.run(cx).await,
+            Verb::Migrate(verb) => verb.run(cx).await,
             Verb::List(verb) => verb.run(cx).await,
             Verb::View(verb) => verb.run(cx).await,
             Verb::Status(verb) => verb.run(cx).await,

@@ -362,6 +362,7 @@ const NONE: Options = Options {
     replace: false,
     force_conflicts: false,
     repair: false,
+    migrate: false,
 };
 const REPAIR: Options = Options {
     repair: true,

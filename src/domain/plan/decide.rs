@@ -23,6 +23,7 @@ use crate::ownership::{
 };
 use crate::readiness::{Related, readiness};
 use crate::resource::{Conflict, Creation, Deletion, Patch, Resource};
+use crate::tenant::operator::Operator;
 
 /// Returns an object as it is sent: with its namespace and the label of its set, with its origin when it
 /// was adopted, and without the fields that are left to others.
@@ -85,6 +86,8 @@ struct Look<'a> {
     desired: Value,
     ignored: Vec<IgnorePath>,
     is_adoption: bool,
+    /// The operator, where its objects are taken over.
+    operator: Option<&'static Operator>,
     /// Whether just this was written last, into this very object.
     is_applied: bool,
 }
@@ -230,6 +233,7 @@ impl<'a> Decider<'a> {
             desired: marked(resource, &self.seen.set, origin),
             ignored: ignored(resource),
             is_adoption: false,
+            operator: None,
             is_applied: false,
         };
         let sent = without_ignored(&look.desired, &look.ignored);
@@ -275,33 +279,41 @@ impl<'a> Decider<'a> {
             recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
         step.retained = is_retained_by(live, &self.seen.set);
         step.orphaned = is_orphaned(live);
-        step.bare = step.retained && resource.policies.creation == Creation::Once;
+        let operator = Operator::of(live).filter(|_| self.options.migrate);
+        let was_made =
+            step.retained || operator.is_some_and(|operator| operator.is_made_once(live));
+        step.bare = was_made && resource.policies.creation == Creation::Once;
         let resource = &*step.written(resource);
         let origin = match known {
             Some(_) => origin(known, live),
-            None if step.retained => MemberOrigin::Created,
+            None if step.retained || operator.is_some() => MemberOrigin::Created,
             None => MemberOrigin::Adopted,
         };
         let (mut look, member) = self.look(resource, live, origin);
         look.is_adoption = true;
+        look.operator = operator;
         let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
             Comparison::Different(drifts) => drifts,
             // It is written in any case.
             Comparison::Same | Comparison::Unsure(_) => Vec::new(),
         };
         let owners = writers(live);
-        let is_repaired = self.options.repair && known.is_some();
-        if !self.options.adopt && !resource.policies.adopt && !step.retained && !is_repaired {
+        let is_known =
+            step.retained || self.options.repair && known.is_some() || operator.is_some();
+        if !self.options.adopt && !resource.policies.adopt && !is_known {
             // Whoever looks on still sees what an adoption would change.
             step.changes = drifts;
             step.changes.retain(is_of_value);
-            let reason = match (standing, owners.is_empty()) {
-                (Standing::Labelled, _) => {
-                    "not ours: no entry of our field manager; --adopt takes it over".to_owned()
-                }
-                (_, false) => format!("exists and {}; --adopt takes it over", written_by(&owners)),
-                (_, true) => "exists already; --adopt takes it over".to_owned(),
+            let how = match Operator::of(live) {
+                Some(_) => "tenant migrate",
+                None => "--adopt",
             };
+            let why = match (standing, owners.is_empty()) {
+                (Standing::Labelled, _) => "not ours: no entry of our field manager".to_owned(),
+                (_, false) => format!("exists and {}", written_by(&owners)),
+                (_, true) => "exists already".to_owned(),
+            };
+            let reason = format!("{why}; {how} takes it over");
             step.refuse(reason, Refusal::Exists { owners });
             return;
         }
@@ -310,6 +322,8 @@ impl<'a> Decider<'a> {
         let clients = clients.filter(|overlap| overlap.is_client_side);
         step.migrate = clients.map(|overlap| overlap.owner.manager).collect();
         step.migrate.dedup();
+        step.migrate
+            .extend(operator.map(|operator| operator.manager.to_owned()));
         self.change(&look, drifts, step);
         // What nobody owns, such as an object that was let go of, the server counts as somebody's
         // (`before-first-apply`).
@@ -478,7 +492,10 @@ impl<'a> Decider<'a> {
                 && owner.operation == Operation::Update
                 && owner.subresource.is_none()
                 && is_client_side(&owner.manager);
-            owner.manager != self.seen.manager && !is_migrated
+            let is_operators = look
+                .operator
+                .is_some_and(|operator| owner.manager == operator.manager);
+            owner.manager != self.seen.manager && !is_migrated && !is_operators
         };
         let drifts = drifts.iter();
         let drifts = drifts.filter(|drift| drift.wanted.is_some() && is_of_value(drift));

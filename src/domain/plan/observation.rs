@@ -174,6 +174,8 @@ pub struct Options {
     /// Fields that others have written since just the same was written by us are taken back, but for those that
     /// were written through a subresource, as autoscalers do; so are objects that have lost our marks.
     pub repair: bool,
+    /// What the operator has made of rows is taken over, and its marks go.
+    pub migrate: bool,
 }
 
 pub(super) fn uid(object: &Value) -> Option<&str> {

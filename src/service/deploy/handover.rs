@@ -9,6 +9,7 @@ use weft_domain::{
         outlives,
     },
     resource::{ANNOTATIONS, Resource},
+    tenant::operator::Operator,
 };
 
 use super::{perform::PAUSE, site::Site};
@@ -45,16 +46,26 @@ pub(super) async fn migrate(
             if bound.is_some() && version(live).as_deref() != bound {
                 return None;
             }
+            let operator = Operator::of(live);
+            let operator = operator
+                .filter(|operator| step.migrate.iter().any(|name| name == operator.manager));
             let mut fields = Value::Object(Map::new());
             let mut kept = Vec::new();
             for entry in entries {
                 let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
-                let theirs = text("operation") == "Update"
-                    && text("subresource").is_empty()
+                let is_named = text("subresource").is_empty()
                     && step.migrate.iter().any(|name| name == text("manager"));
+                let operators = is_named && Operator::is_manager(text("manager"));
+                let theirs = is_named && text("operation") == "Update";
                 let ours = text("operation") == "Apply" && text("manager") == site.manager;
                 let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
                 if ours {
+                    join(&mut fields, held, 0);
+                } else if operators && step.bare {
+                    // What is made once stays as it is, and nobody's.
+                    join(&mut fields, &ownership::split(held, object).0, 0);
+                } else if operators {
+                    // What the operator applied and nobody wants any more goes with our apply.
                     join(&mut fields, held, 0);
                 } else if theirs {
                     // What the design doesn't name stays theirs: our apply would delete it.
@@ -75,7 +86,13 @@ pub(super) async fn migrate(
             }));
             Some(Rewrite {
                 entries: kept,
-                removed: marks().collect(),
+                removed: marks()
+                    .chain(
+                        operator
+                            .into_iter()
+                            .flat_map(|operator| operator.marks(live)),
+                    )
+                    .collect(),
                 added: Vec::new(),
             })
         },

@@ -55,6 +55,7 @@ use weft_domain::{
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
     tenant::{
         form::Rollout,
+        hub_of_set,
         render::{RowCounts, RowProblem},
     },
 };
@@ -66,7 +67,7 @@ use super::{
     Services, compute,
     design::{Judged, read, set_by},
     operation::{self, Handle},
-    tenant::{reader::Reader, rows::Rows},
+    tenant::{migrate, reader::Reader, rows::Rows},
 };
 use crate::{
     api::{
@@ -117,7 +118,15 @@ async fn run(
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     };
-    on_all(&services, &request, source, &handle).await
+    let mut result = on_all(&services, &request, source, &handle).await?;
+    if let Goal::Rows { migrate: true, .. } = &request.goal
+        && request.mode == Mode::Perform
+        && result.failures.is_empty()
+    {
+        let hub = hub_of_set(&result.design).unwrap_or_default().to_owned();
+        migrate::let_go(&request.target, &hub, &mut result).await?;
+    }
+    Ok(result)
 }
 
 /// Makes clusters hold the objects of rows that have been read before.

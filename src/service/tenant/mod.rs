@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 pub mod datasource;
 pub(crate) mod lint;
 pub(crate) mod manifests;
+pub(in crate::service) mod migrate;
 mod nodes;
 pub(crate) mod pass;
 pub(crate) mod read;

@@ -5,18 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
 use weft_domain::{
     check::{Finding, Severity},
     source::Bundle,
     tenant::{
         form::{Form, ReadForm},
         hub::Hub,
+        operator,
     },
+    yaml,
 };
 
 use crate::{
     api::{
-        design::{Fitting, Reference},
+        design::{File, Fitting, Reference},
         tenant::Tenants,
     },
     error::{Code, Error, Place, Result, from},
@@ -187,6 +190,45 @@ pub(crate) async fn hubs(
         hubs_of(&manifests, &names_of(&manifests), name.as_deref(), &file)
     })
     .await
+}
+
+/// Returns a hub and its forms, or all of a source, as files of their own under the names that they have now.
+///
+/// # Errors
+/// When the source can't be read.
+pub(crate) async fn renamed(
+    services: &Services,
+    source: Bundle,
+    hub: Option<String>,
+) -> Result<Vec<File>> {
+    let read = read::read(services, Reference::Inline(source), &Fitting::default()).await?;
+    compute(move || {
+        let manifests = read.into_manifests()?;
+        let resources = manifests.objects.iter().map(|(object, _)| object);
+        let resources = resources.filter(|object| Hub::is_hub(object) || Form::is_form(object));
+        let resources = resources.map(renamed_resource);
+        let is_meant = |object: &Value| {
+            let Some(hub) = &hub else { return true };
+            let of_form = object["spec"]["hubId"].as_str();
+            of_form.or(name_of(object).filter(|_| Hub::is_hub(object))) == Some(hub)
+        };
+        let meant = resources.filter(is_meant);
+        Ok(meant
+            .map(|object| File {
+                path: format!(
+                    "{}-{}.yaml",
+                    object["kind"].as_str().unwrap_or_default().to_lowercase(),
+                    name_of(&object).unwrap_or_default()
+                ),
+                text: yaml::to_string(&object),
+            })
+            .collect())
+    })
+    .await
+}
+
+fn renamed_resource(object: &Value) -> Value {
+    operator::renamed(object).unwrap_or_else(|| object.clone())
 }
 
 /// The names of all hubs, as far as they have one.

@@ -143,6 +143,7 @@ impl Watcher {
             tenants,
             max_delete,
             removal: Removal::With,
+            migrate: false,
         };
         Ok(Self {
             services: services.clone(),

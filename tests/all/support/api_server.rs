@@ -53,6 +53,11 @@ impl ApiServer {
         Self::start(&["--no-controllers"])
     }
 
+    /// The same with controllers and two nodes.
+    pub fn own_with_nodes() -> Self {
+        Self::start(&[])
+    }
+
     fn start(options: &[&str]) -> Self {
         let sandbox = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sandbox");
         let mut child = Command::new(sandbox)

@@ -69,6 +69,7 @@ impl Random {
             replace: self.one_in(2),
             force_conflicts: self.one_in(2),
             repair: self.one_in(4),
+            migrate: self.one_in(4),
         }
     }
 
