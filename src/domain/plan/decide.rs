@@ -87,7 +87,7 @@ struct Look<'a> {
     ignored: Vec<IgnorePath>,
     is_adoption: bool,
     /// The operator, where its objects are taken over.
-    operator: Option<&'static Operator>,
+    operators: Vec<&'static Operator>,
     /// Whether just this was written last, into this very object.
     is_applied: bool,
 }
@@ -109,7 +109,9 @@ impl<'a> Decider<'a> {
         let written = recorded.filter(|member| member.uid.is_some());
         let once = resource.policies.creation == Creation::Once;
         let is_gone = live.is_none() && !self.seen.unseen.contains_key(&resource.id);
-        if let (true, Some(written)) = (once && !is_gone, written) {
+        // What still bears the operator's marks would go with its resources.
+        let is_marked = live.is_some_and(|live| !self.operators(live).is_empty());
+        if let (true, Some(written)) = (once && !is_gone && !is_marked, written) {
             self.left_alone(written, resource, live, step);
             return;
         }
@@ -130,7 +132,7 @@ impl<'a> Decider<'a> {
             return;
         }
         match Standing::of(live, &self.seen.set, &self.seen.manager) {
-            Standing::Ours => {
+            Standing::Ours if !is_marked => {
                 let origin = origin(recorded, live);
                 let (look, member) = self.look(resource, live, origin);
                 if once {
@@ -203,6 +205,15 @@ impl<'a> Decider<'a> {
         true
     }
 
+    /// Those whose objects are taken over, as far as an object is one of theirs.
+    fn operators(&self, live: &Value) -> Vec<&'static Operator> {
+        if self.options.migrate {
+            Operator::of(live)
+        } else {
+            Vec::new()
+        }
+    }
+
     fn absent(&self, recorded: Option<&Member>, resource: &Resource, step: &mut Step) {
         step.action = Action::Created;
         step.precondition = None;
@@ -233,7 +244,7 @@ impl<'a> Decider<'a> {
             desired: marked(resource, &self.seen.set, origin),
             ignored: ignored(resource),
             is_adoption: false,
-            operator: None,
+            operators: Vec::new(),
             is_applied: false,
         };
         let sent = without_ignored(&look.desired, &look.ignored);
@@ -279,34 +290,36 @@ impl<'a> Decider<'a> {
             recorded.filter(|member| member.uid.is_some() && member.uid.as_deref() == uid(live));
         step.retained = is_retained_by(live, &self.seen.set);
         step.orphaned = is_orphaned(live);
-        let operator = Operator::of(live).filter(|_| self.options.migrate);
+        let operators = self.operators(live);
         let was_made =
-            step.retained || operator.is_some_and(|operator| operator.is_made_once(live));
+            step.retained || operators.iter().any(|operator| operator.is_made_once(live));
         step.bare = was_made && resource.policies.creation == Creation::Once;
         let resource = &*step.written(resource);
         let origin = match known {
             Some(_) => origin(known, live),
-            None if step.retained || operator.is_some() => MemberOrigin::Created,
+            None if step.retained || !operators.is_empty() => MemberOrigin::Created,
             None => MemberOrigin::Adopted,
         };
         let (mut look, member) = self.look(resource, live, origin);
         look.is_adoption = true;
-        look.operator = operator;
+        look.operators.clone_from(&operators);
         let drifts = match compare(&look.desired, live, &self.seen.manager, &look.ignored) {
             Comparison::Different(drifts) => drifts,
             // It is written in any case.
             Comparison::Same | Comparison::Unsure(_) => Vec::new(),
         };
         let owners = writers(live);
-        let is_known =
-            step.retained || self.options.repair && known.is_some() || operator.is_some();
+        // A run that was cut off may have taken the marks of others off already.
+        let is_ours = (self.options.repair || self.options.migrate) && known.is_some();
+        let is_known = step.retained || is_ours || !operators.is_empty();
         if !self.options.adopt && !resource.policies.adopt && !is_known {
             // Whoever looks on still sees what an adoption would change.
             step.changes = drifts;
             step.changes.retain(is_of_value);
-            let how = match Operator::of(live) {
-                Some(_) => "tenant migrate",
-                None => "--adopt",
+            let how = if Operator::of(live).is_empty() {
+                "--adopt"
+            } else {
+                "tenant migrate"
             };
             let why = match (standing, owners.is_empty()) {
                 (Standing::Labelled, _) => "not ours: no entry of our field manager".to_owned(),
@@ -322,8 +335,8 @@ impl<'a> Decider<'a> {
         let clients = clients.filter(|overlap| overlap.is_client_side);
         step.migrate = clients.map(|overlap| overlap.owner.manager).collect();
         step.migrate.dedup();
-        step.migrate
-            .extend(operator.map(|operator| operator.manager.to_owned()));
+        let managers = operators.iter().map(|operator| operator.manager.to_owned());
+        step.migrate.extend(managers);
         self.change(&look, drifts, step);
         // What nobody owns, such as an object that was let go of, the server counts as somebody's
         // (`before-first-apply`).
@@ -493,8 +506,9 @@ impl<'a> Decider<'a> {
                 && owner.subresource.is_none()
                 && is_client_side(&owner.manager);
             let is_operators = look
-                .operator
-                .is_some_and(|operator| owner.manager == operator.manager);
+                .operators
+                .iter()
+                .any(|operator| owner.manager == operator.manager);
             owner.manager != self.seen.manager && !is_migrated && !is_operators
         };
         let drifts = drifts.iter();

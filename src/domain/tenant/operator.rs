@@ -59,9 +59,12 @@ pub const OPERATORS: [Operator; 2] = [
 ];
 
 impl Operator {
-    /// Returns the one whose marks an object bears.
-    pub fn of(live: &Value) -> Option<&'static Self> {
-        OPERATORS.iter().find(|operator| operator.has_marked(live))
+    /// Lists those whose marks an object bears: both where one has followed the other.
+    pub fn of(live: &Value) -> Vec<&'static Self> {
+        let operators = OPERATORS.iter();
+        operators
+            .filter(|operator| operator.has_marked(live))
+            .collect()
     }
 
     fn has_marked(&self, live: &Value) -> bool {
@@ -98,18 +101,23 @@ impl Operator {
         live["metadata"]["annotations"][key] == "true"
     }
 
-    /// Lists the marks of an object as JSON pointers, in an order in which they can be removed one by one.
-    pub fn marks(&self, live: &Value) -> Vec<String> {
+    /// Lists the marks of some of them on an object as JSON pointers, in an order in which they can be removed one
+    /// by one.
+    pub fn marks(operators: &[&Self], live: &Value) -> Vec<String> {
         let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
         let mut marks = Vec::new();
-        for part in ["labels", "annotations"] {
-            let keys = self.keys(live, part);
-            marks.extend(keys.map(|key| format!("/metadata/{part}/{}", escaped(key))));
+        for operator in operators {
+            for part in ["labels", "annotations"] {
+                let keys = operator.keys(live, part);
+                marks.extend(keys.map(|key| format!("/metadata/{part}/{}", escaped(key))));
+            }
         }
-        let owners = owners(live);
-        let theirs = owners.iter().enumerate().rev();
-        let theirs = theirs.filter(|(_, owner)| self.is_node(owner));
-        marks.extend(theirs.map(|(index, _)| format!("/metadata/ownerReferences/{index}")));
+        // From the last one: those before keep their places.
+        for (index, owner) in owners(live).iter().enumerate().rev() {
+            if operators.iter().any(|operator| operator.is_node(owner)) {
+                marks.push(format!("/metadata/ownerReferences/{index}"));
+            }
+        }
         marks
     }
 }
@@ -161,10 +169,10 @@ mod tests {
                 {"apiVersion": "operator.lynq.sh/v1", "kind": "LynqNode", "name": "acme-api"},
             ],
         }});
-        let operator = Operator::of(&live).expect("an operator");
-        assert_eq!(operator.manager, "lynq-operator");
+        let operators = Operator::of(&live);
+        assert_eq!(operators, [&OPERATORS[0]]);
         assert_eq!(
-            operator.marks(&live),
+            Operator::marks(&operators, &live),
             [
                 "/metadata/labels/lynq.sh~1node",
                 "/metadata/annotations/lynq.sh~1deletion-policy",
@@ -175,15 +183,12 @@ mod tests {
         let old = json!({"metadata": {"ownerReferences": [
             {"apiVersion": "operator.kubernetes-tenants.org/v1", "kind": "Tenant", "name": "a"},
         ]}});
-        assert_eq!(
-            Operator::of(&old).map(|found| found.manager),
-            Some("tenant-operator")
-        );
+        assert_eq!(Operator::of(&old), [&OPERATORS[1]]);
         let stranger = json!({"metadata": {
             "labels": {"lynq": "yes", "notlynq.sh/node": "x"},
             "ownerReferences": [{"apiVersion": "other.io/v1", "kind": "LynqNode", "name": "a"}],
         }});
-        assert_eq!(Operator::of(&stranger), None);
+        assert_eq!(Operator::of(&stranger), [&OPERATORS[0]; 0]);
     }
 
     #[test]

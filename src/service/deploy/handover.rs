@@ -6,7 +6,7 @@ use weft_domain::{
     ownership,
     plan::{
         ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, Outlives, RETAINED_BY, Step,
-        outlives,
+        outgoing, outlives,
     },
     resource::{ANNOTATIONS, Resource},
     tenant::operator::Operator,
@@ -31,7 +31,9 @@ pub(super) async fn migrate(
     let write = site.write();
     let bound = step.precondition.as_ref().filter(|_| step.force);
     let bound = bound.and_then(|bound| bound.resource_version.as_deref());
-    let object = &step.written(resource).object;
+    // Ignored fields are not sent: what was ours and isn't, the server would take away.
+    let object = &outgoing(&step.written(resource), &site.id, step.origin());
+    let is_partial = step.bare || !resource.policies.ignore_fields.is_empty();
     let version = |object: &Value| {
         let version = object.pointer("/metadata/resourceVersion")?;
         version.as_str().map(str::to_owned)
@@ -46,25 +48,24 @@ pub(super) async fn migrate(
             if bound.is_some() && version(live).as_deref() != bound {
                 return None;
             }
-            let operator = Operator::of(live);
-            let operator = operator
-                .filter(|operator| step.migrate.iter().any(|name| name == operator.manager));
+            let mut operators = Operator::of(live);
+            operators.retain(|operator| step.migrate.iter().any(|name| name == operator.manager));
             let mut fields = Value::Object(Map::new());
             let mut kept = Vec::new();
             for entry in entries {
                 let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
                 let is_named = text("subresource").is_empty()
                     && step.migrate.iter().any(|name| name == text("manager"));
-                let operators = is_named && Operator::is_manager(text("manager"));
+                let is_operators = is_named && Operator::is_manager(text("manager"));
                 let theirs = is_named && text("operation") == "Update";
                 let ours = text("operation") == "Apply" && text("manager") == site.manager;
                 let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
                 if ours {
                     join(&mut fields, held, 0);
-                } else if operators && step.bare {
-                    // What is made once stays as it is, and nobody's.
+                } else if is_operators && (theirs || is_partial) {
+                    // What we don't name stays as it is, and nobody's.
                     join(&mut fields, &ownership::split(held, object).0, 0);
-                } else if operators {
+                } else if is_operators {
                     // What the operator applied and nobody wants any more goes with our apply.
                     join(&mut fields, held, 0);
                 } else if theirs {
@@ -86,13 +87,7 @@ pub(super) async fn migrate(
             }));
             Some(Rewrite {
                 entries: kept,
-                removed: marks()
-                    .chain(
-                        operator
-                            .into_iter()
-                            .flat_map(|operator| operator.marks(live)),
-                    )
-                    .collect(),
+                removed: marks().chain(Operator::marks(&operators, live)).collect(),
                 added: Vec::new(),
             })
         },

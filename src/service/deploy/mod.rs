@@ -98,6 +98,7 @@ async fn run(
     if request.mode != Mode::Perform {
         handle.leave_no_trace();
     }
+    let mut hub_namespace = None;
     let source = match &request.goal {
         Goal::Design {
             design, fitting, ..
@@ -111,8 +112,9 @@ async fn run(
             let target = request.target.clone();
             let mut reader = Reader::open(&services, tenants.clone(), target, None).await?;
             let rows = reader.rows(&handle).await?;
+            hub_namespace = rows.namespace().map(str::to_owned);
             if request.target.namespace.is_none() {
-                request.target.namespace = rows.namespace().map(str::to_owned);
+                request.target.namespace.clone_from(&hub_namespace);
             }
             Some(Material::Rows(rows))
         }
@@ -124,7 +126,8 @@ async fn run(
         && result.failures.is_empty()
     {
         let hub = hub_of_set(&result.design).unwrap_or_default().to_owned();
-        migrate::let_go(&request.target, &hub, &mut result).await?;
+        let (target, namespace) = (&request.target, hub_namespace.as_deref());
+        migrate::let_go(target, namespace, &hub, &handle, &mut result).await;
     }
     Ok(result)
 }
@@ -557,6 +560,14 @@ impl Ordered<'_> {
         Known::learn(site, &self.wanted.set, kinds).await
     }
 
+    /// The forms whose rows change a few at a time. What is only removed or taken over waits for no turn.
+    fn rollouts(&self) -> Option<&BTreeMap<String, Rollout>> {
+        let waits = !matches!(self.request.goal, Goal::Rows { migrate: true, .. });
+        let rows = self.wanted.rows.as_ref();
+        let rows = rows.filter(|_| waits && !self.only_prunes());
+        rows.map(|rows| &rows.rollouts)
+    }
+
     /// Says how everything is, of which nothing has to be written.
     async fn only_look(
         &self,
@@ -566,6 +577,10 @@ impl Ordered<'_> {
         states: States,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
+        if let Some(rollouts) = self.rollouts() {
+            let rollouts = Rollouts::of(rollouts, &self.wanted.set, plan, &states);
+            result.rollouts = rollouts.shown(site.context());
+        }
         let refused = refusals(site, plan).await.into_iter();
         result
             .failures
@@ -610,9 +625,7 @@ impl Ordered<'_> {
         let run = self.run(known, Some(lease));
         let set = &self.wanted.set;
         let none = BTreeMap::new();
-        let rows = self.wanted.rows.as_ref().filter(|_| !self.only_prunes());
-        let rollouts = rows.map_or(&none, |rows| &rows.rollouts);
-        let rollouts = Rollouts::of(rollouts, set, plan, &states);
+        let rollouts = Rollouts::of(self.rollouts().unwrap_or(&none), set, plan, &states);
         let performed = perform::perform(site, set, plan, &mut result, &run, &rollouts).await?;
         let is_whole = performed.is_whole;
         // What was seen before a write says nothing of what was written.

@@ -27,6 +27,7 @@ spec:
   deployments:
     - id: web
       nameTemplate: '{{ .uid }}-web'
+      ignoreFields: ['$.spec.replicas']
       spec:
         apiVersion: apps/v1
         kind: Deployment
@@ -126,17 +127,22 @@ impl World {
     fn make(&self) {
         let names = self.names;
         let key = |name: &str| format!("{}/{name}", names.prefix);
-        let node = json!({
-            "apiVersion": format!("{}/v1", names.group),
-            "kind": names.node,
-            "metadata": {
-                "name": "acme-web",
-                "labels": {key(names.hub_label): "shop", key("uid"): "acme"},
-                "finalizers": [names.node_finalizer],
-            },
-            "spec": {"uid": "acme", "templateRef": "web"},
-        });
-        self.place.change(&["create", "-f", "-"], &node.to_string());
+        let node = |form: &str| {
+            json!({
+                "apiVersion": format!("{}/v1", names.group),
+                "kind": names.node,
+                "metadata": {
+                    "name": format!("acme-{form}"),
+                    "labels": {key(names.hub_label): "shop", key("uid"): "acme"},
+                    "finalizers": [names.node_finalizer],
+                },
+                "spec": {"uid": "acme", "templateRef": form},
+            })
+        };
+        for form in ["web", "other"] {
+            self.place
+                .change(&["create", "-f", "-"], &node(form).to_string());
+        }
         let resource = format!("{}.{}", names.node.to_lowercase() + "s", names.group);
         let node = self.place.kubectl(&["get", &resource, "acme-web"]);
         let owner = json!([{
@@ -169,7 +175,8 @@ impl World {
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": "acme-web", "annotations": annotations(false), "ownerReferences": owner},
                 "spec": {
-                    "replicas": 1,
+                    // It is left to others, and nobody else has written it.
+                    "replicas": 2,
                     "selector": {"matchLabels": {"app": "acme"}},
                     "template": {
                         "metadata": {"labels": {"app": "acme"}},
@@ -193,12 +200,12 @@ impl World {
         sandbox.finish(&mut command, None)
     }
 
-    /// The one pod of the row, once it is there.
+    /// The pods of the row, once they are there.
     fn pods(&self) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let pods = self.place.names("pods");
-            if pods.len() == 1 {
+            if pods.len() == 2 {
                 return pods;
             }
             assert!(Instant::now() < deadline, "{pods:?}");
@@ -250,8 +257,12 @@ fn what_the_operator_has_made_becomes_ours_and_stays_what_it_is() {
         assert_eq!(server.writes().len(), writes);
         let done = with("migrate", &["--to", "shop", "--yes", "-o", "json"]).succeeds();
         assert_eq!(done.json()["summary"]["adopted"], 3, "{done}");
+        // Another form's node has made what is not ours.
         let delete = format!("kubectl delete {} shop", names.hub.to_lowercase());
-        assert!(done.stderr.contains(&delete), "{done}");
+        assert!(
+            done.stderr.contains("acme-other") && !done.stderr.contains(&delete),
+            "{done}"
+        );
         for (before, after) in before.iter().zip(world.objects()) {
             assert_eq!(
                 before["metadata"]["uid"], after["metadata"]["uid"],
@@ -268,6 +279,18 @@ fn what_the_operator_has_made_becomes_ours_and_stays_what_it_is() {
         let settings = &world.objects()[0]["data"];
         assert_eq!(*settings, json!({"plan": "one"}));
         assert_eq!(world.objects()[1]["data"]["token"], "rotated");
+        let node = format!("{}.{}", names.node.to_lowercase() + "s", names.group);
+        let free = r#"{"metadata":{"finalizers":null}}"#;
+        world.place.change(
+            &["patch", &node, "acme-other", "--type=merge", "-p", free],
+            "",
+        );
+        world
+            .place
+            .change(&["delete", &node, "acme-other", "--timeout=20s"], "");
+        let done = with("migrate", &["-o", "json"]).succeeds();
+        assert_eq!(done.json()["summary"]["unchanged"], 3, "{done}");
+        assert!(done.stderr.contains(&delete), "{done}");
         // The operator's resources go, and nothing with them.
         let hub = format!(
             "{}.{}",
