@@ -620,6 +620,9 @@ pub struct PlannedResource {
     /// What is missing for readiness; empty where nothing is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub waiting_for: String,
+    /// Whether it will not become ready unless somebody changes something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
     /// The level: resources of one level are written side by side.
     pub level: u32,
     /// What must be reached before it is written.

@@ -166,16 +166,13 @@ impl MayArgs {
     }
 }
 
-/// How fast a run goes, and for how long.
+/// How fast a run goes.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Deployment options")]
 pub(in crate::commands) struct PaceArgs {
     /// How many requests are in flight at a time
     #[arg(long, value_name = "COUNT", default_value = "16", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
-    /// How long all waits may take, deletions included, as 90s or 5m
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
-    timeout: f64,
 }
 
 impl PaceArgs {
@@ -183,7 +180,6 @@ impl PaceArgs {
     pub(in crate::commands) fn options(&self, options: DeployOptions) -> DeployOptions {
         DeployOptions {
             concurrency: usize::from(self.concurrency),
-            timeout_seconds: self.timeout,
             ..options
         }
     }
@@ -195,6 +191,9 @@ impl PaceArgs {
 pub(in crate::commands) struct RunArgs {
     #[command(flatten)]
     pace: PaceArgs,
+    /// How long all waits may take, deletions included, as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = seconds)]
+    timeout: f64,
     /// Don't ask, unless much would be lost
     #[arg(short, long)]
     yes: bool,
@@ -212,7 +211,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl RunArgs {
     /// The options with what they add.
     pub(in crate::commands) fn options(&self, options: DeployOptions) -> DeployOptions {
-        self.pace.options(options)
+        DeployOptions {
+            timeout_seconds: self.timeout,
+            ..self.pace.options(options)
+        }
     }
 
     /// Performs a run, and shows what it did; see [`RunArgs::performed`].

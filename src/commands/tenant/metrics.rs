@@ -2,7 +2,7 @@
 //! what is gone go with it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     time::Instant,
 };
@@ -43,8 +43,12 @@ pub(super) struct Metrics {
     registry: Registry,
     /// Whether there are several clusters, which a label tells apart.
     several: bool,
+    /// Whether a pass was recorded.
+    is_begun: bool,
     namespace: String,
     nodes: BTreeMap<NodeName, NodeStatus>,
+    /// The kinds and policies of the conflicts that nodes have met.
+    conflicts: BTreeMap<NodeName, BTreeSet<(String, String)>>,
     /// Whether the last pass has seen the nodes.
     is_seen: bool,
 }
@@ -109,8 +113,10 @@ impl Metrics {
             families,
             registry,
             several,
+            is_begun: false,
             namespace: String::new(),
             nodes: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             is_seen: true,
         })
     }
@@ -177,7 +183,11 @@ impl Metrics {
                 .iter()
                 .map(|name| labels.get(*name).map(String::as_str))
                 .collect();
-            let Some(values) = values.filter(|values| values.len() == labels.len()) else {
+            // Which nodes there still are, nobody knows yet.
+            let is_kept = metric.name != CONFLICTS.name
+                && labels.get("namespace").is_none_or(|name| !name.is_empty());
+            let values = values.filter(|values| is_kept && values.len() == labels.len());
+            let Some(values) = values else {
                 continue;
             };
             match self.families.get(metric.name) {
@@ -228,6 +238,14 @@ impl Metrics {
 
     /// Adds what a pass has found.
     pub(super) fn record(&mut self, pass: &TenantPass) {
+        if self.namespace.is_empty() && !pass.namespace.is_empty() && self.is_begun {
+            // The first pass has not come as far as to know it: what it has written is of no use.
+            match Self::new(self.several) {
+                Ok(anew) => *self = anew,
+                Err(error) => tracing::warn!(%error, "metrics are kept under no namespace"),
+            }
+        }
+        self.is_begun = true;
         pass.namespace.clone_into(&mut self.namespace);
         self.record_source(pass);
         self.record_pass(pass);
@@ -302,7 +320,7 @@ impl Metrics {
         self.add(&ORPHANS, &hub, "", 0);
     }
 
-    fn record_changes(&self, pass: &TenantPass) {
+    fn record_changes(&mut self, pass: &TenantPass) {
         let (hub, namespace) = (pass.hub.as_str(), pass.namespace.as_str());
         for attempts in &pass.attempts {
             let policy = format!("{:?}", attempts.conflict_policy);
@@ -338,6 +356,13 @@ impl Metrics {
                 let node = node_name(&part.row, &part.form);
                 let labels = [&node, namespace, &change.kind, &format!("{policy:?}")];
                 self.add(&CONFLICTS, &labels, context, 1);
+                let name = NodeName {
+                    context: context.to_owned(),
+                    row: part.row.clone(),
+                    form: part.form.clone(),
+                };
+                let met = self.conflicts.entry(name).or_default();
+                met.insert((change.kind.clone(), format!("{policy:?}")));
             }
         }
         let known: usize = pass.totals.iter().map(|total| total.desired).sum();
@@ -363,6 +388,7 @@ impl Metrics {
         for name in &pass.gone {
             self.forget(name);
             self.nodes.remove(name);
+            self.conflicts.remove(name);
         }
         for node in &pass.nodes {
             let name = NodeName {
@@ -428,6 +454,10 @@ impl Metrics {
             &RESOURCES_CONFLICTED,
         ] {
             self.remove(metric, &labels, &name.context);
+        }
+        for (kind, policy) in self.conflicts.get(name).into_iter().flatten() {
+            let labels = [node.as_str(), &self.namespace, kind, policy];
+            self.remove(&CONFLICTS, &labels, &name.context);
         }
         let status = self.nodes.get(name);
         for condition in status.into_iter().flat_map(|status| &status.conditions) {

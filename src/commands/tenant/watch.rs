@@ -39,7 +39,8 @@ use crate::{
 /// The rows are read again and again, at the hub's interval. Objects that somebody changes or deletes are
 /// repaired at once, but for fields that controllers write through a subresource, such as the replicas of an
 /// autoscaler. What fails is tried again after ever longer waits. While the database is away, nothing is
-/// removed. It prints a line for each pass that has changed something, or with -o json a document for each.
+/// removed. Hub, forms and files with passwords are read at the start only. It prints a line for each pass that
+/// has changed something, or with -o json a document for each.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  weftctl tenant watch ./crm --listen 127.0.0.1:0 --passes 1\n  weftctl tenant watch ./crm --interval 10s --max-delete 25% --passes 2 -o json\n\nWith --listen it serves /metrics for Prometheus, and /healthz and /readyz for probes; alerts and a dashboard\nfor these metrics come from weftctl tenant export."
@@ -78,6 +79,10 @@ pub(super) struct Watch {
     may: MayArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    /// How long a pass waits for objects that others depend on, and for deletions; what has not come by then is
+    /// for one of the next passes
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = seconds, hide_short_help = true)]
+    timeout: f64,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -95,6 +100,7 @@ impl Watch {
         let several = target.contexts.len() > 1;
         let options = DeployOptions {
             repair: !self.no_repair,
+            timeout_seconds: self.timeout,
             ..self.pace.options(self.may.options())
         };
         // A pass reads the rows, and may be done again without removals.
@@ -143,8 +149,11 @@ impl Watch {
             };
             lock(&metrics).record(&pass);
             lock(&health).record(&pass);
-            if let Some(file) = &self.metrics_file {
-                lock(&metrics).write(file)?;
+            if let Some(file) = &self.metrics_file
+                && let Err(error) = lock(&metrics).write(file)
+            {
+                // The next pass writes it anew.
+                cx.terminal.warn(described(&error));
             }
             Ok(match printer.print(&pass)? {
                 Delivered::All => ControlFlow::Continue(()),

@@ -912,6 +912,7 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
             level: u32::try_from(step.level).unwrap_or(u32::MAX),
             waits: step.waits.clone(),
             waiting_for: String::new(),
+            failed: false,
             changes: step.changes.clone(),
             set_by: resource
                 .map(|resource| set_by(&wanted.provenance, resource))

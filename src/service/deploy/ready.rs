@@ -225,6 +225,7 @@ impl<'a> States<'a> {
         for shown in &mut result.resources {
             if let Some(state) = self.by_id.get(shown.id.as_str()) {
                 shown.ready = state.is_ready();
+                shown.failed = state.is_failed();
                 state
                     .reason()
                     .unwrap_or_default()

@@ -121,6 +121,7 @@ fn planned(
             level: u32::try_from(step.level).unwrap_or(u32::MAX),
             waits: step.waits.clone(),
             waiting_for: String::new(),
+            failed: false,
             changes: Vec::new(),
             set_by: judged.set_by(resource),
             not_checked_by_server: false,

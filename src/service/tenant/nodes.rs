@@ -104,6 +104,13 @@ impl Nodes {
         (changed, gone)
     }
 
+    /// Whether an object of one is on its way.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.0.values().any(|Node { tally, .. }| {
+            tally.ready + tally.failed + tally.conflicted + tally.skipped < tally.desired
+        })
+    }
+
     /// How many are how, by context.
     pub(super) fn totals(&self) -> Vec<NodeTotals> {
         let mut totals: BTreeMap<&str, NodeTotals> = BTreeMap::new();

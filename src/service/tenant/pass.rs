@@ -58,6 +58,11 @@ impl Ledger {
         }
     }
 
+    /// Whether an object of the last pass is on its way.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.nodes.is_waiting()
+    }
+
     /// Adds a pass.
     pub(crate) fn add(&mut self, ended: Ended<'_>) -> TenantPass {
         self.passes += 1;
@@ -154,8 +159,11 @@ fn nodes(result: &DeployResult, held: &Objects) -> Nodes {
         let (state, reason) = match resource.action {
             Action::Failed if is_among(held, resource) => (State::Conflicted, &resource.reason),
             Action::Failed => (State::Failed, &resource.reason),
+            // It is ready as it was, which is not as it shall be.
+            Action::Skipped if !resource.changes.is_empty() => (State::Skipped, &resource.reason),
             _ if resource.ready => (State::Ready, &resource.reason),
             Action::Skipped => (State::Skipped, &resource.reason),
+            _ if resource.failed => (State::Failed, &resource.waiting_for),
             _ => (State::Waiting, &resource.waiting_for),
         };
         Some(Seen {
@@ -259,6 +267,7 @@ mod tests {
             ready,
             reason: String::new(),
             waiting_for: String::new(),
+            failed: false,
             level: 0,
             waits: Vec::new(),
             changes: Vec::new(),

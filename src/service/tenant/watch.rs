@@ -32,9 +32,9 @@ use crate::{
         deploy::{DeployDesign, Goal, Mode, Removal},
         design::{DeployResult, RolloutPhase},
         operation::Event,
-        tenant::{Cause, Reading, TenantPass, WatchPart, WatchTenants},
+        tenant::{Cause, ObjectChange, Reading, TenantPass, WatchPart, WatchTenants},
     },
-    error::{Code, Error, Result},
+    error::{Body, Code, Error, Result},
     service::{
         Services,
         deploy::{self, Drift, Scopes, drift},
@@ -48,6 +48,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const GATHER_MOST: Duration = Duration::from_secs(2);
 /// After how long without changes gathering is short again.
 const QUIET: Duration = Duration::from_secs(10);
+/// How many passes in a row may repair the same objects before that is said, and they are left for longer.
+const AGAIN: u32 = 5;
 /// The first wait before something is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -71,6 +73,8 @@ struct Kept {
     rows: Rows,
     /// Why nothing may be removed for them.
     blocked: Option<Error>,
+    /// Whether all clusters have been looked at since they were read.
+    is_seen: bool,
 }
 
 struct Watcher {
@@ -93,9 +97,14 @@ struct Watcher {
     retry: Option<Instant>,
     /// How many tries in a row have changed nothing.
     vain: u32,
-    /// How many passes in a row have found nothing to do, and when a change was last seen.
+    /// How many passes in a row were for nothing, and when a change was last seen.
     idle: u32,
     changed: Instant,
+    /// What was repaired last, and how many passes in a row have repaired just that.
+    repaired: HashSet<(String, String)>,
+    again: u32,
+    /// Whether an object is on its way.
+    waits: bool,
     told: HashSet<String>,
 }
 
@@ -171,6 +180,9 @@ impl Watcher {
             vain: 0,
             idle: 0,
             changed: Instant::now(),
+            repaired: HashSet::new(),
+            again: 0,
+            waits: false,
             told: HashSet::new(),
         })
     }
@@ -179,6 +191,9 @@ impl Watcher {
         let mut cause = Cause::Start;
         loop {
             let Some(pass) = self.pass(cause).await else {
+                // Of no interest to those who have left.
+                let error = Error::internal("a pass has ended without a result");
+                let _ = self.tell.send(Err(error)).await;
                 return;
             };
             let is_last = self.passes.is_some_and(|passes| pass.number >= passes);
@@ -221,7 +236,10 @@ impl Watcher {
                     match change {
                         Drift::Followed | Drift::Content => _ = drift.get_or_insert(soon),
                         // It matters only while something is waited for.
-                        Drift::Status => retry = retry.map(|moment| moment.min(soon)),
+                        Drift::Status if self.waits => {
+                            retry = retry.map(|moment| moment.min(soon));
+                        }
+                        Drift::Status => {}
                     }
                 }
                 Some(Err(error)) => {
@@ -244,7 +262,7 @@ impl Watcher {
         }
     }
 
-    /// Does a pass; nothing when nobody listens any more.
+    /// Does a pass; nothing when it has come to no end.
     async fn pass(&mut self, cause: Cause) -> Option<TenantPass> {
         let (begun, begun_at) = (Instant::now(), self.services.now());
         let Left {
@@ -261,9 +279,13 @@ impl Watcher {
                 reading = Reading::Done;
                 let before = self.kept.as_ref();
                 is_same = before.is_some_and(|kept| kept.rows.says_what(&rows));
+                let is_seen = is_same && before.is_some_and(|kept| kept.is_seen);
                 self.unread = 0;
-                let blocked = None;
-                self.kept = Some(Kept { rows, blocked });
+                self.kept = Some(Kept {
+                    rows,
+                    blocked: None,
+                    is_seen,
+                });
             }
             Some(Err(error)) => {
                 reading = Reading::Failed;
@@ -288,39 +310,76 @@ impl Watcher {
         // What is only looked at stays as it is.
         let performs = self.deploy.mode == Mode::Perform;
         let is_settled = !performs || run.as_ref().is_ok_and(is_settled);
+        let was_seen = self.kept.as_ref().is_some_and(|kept| kept.is_seen);
+        let contexts = self.deploy.target.each().len();
         if let Some(kept) = &mut self.kept {
             kept.blocked = blocked;
+            let is_whole = |result: &DeployResult| result.contexts.len() == contexts;
+            kept.is_seen = run.as_ref().is_ok_and(is_whole);
         }
         if let Ok(result) = &run {
             self.follow(result, cause).await;
+            for text in told_of(result) {
+                self.note(text).await;
+            }
         }
         let pass = self.ledger.add(Ended {
             cause,
             begun_at,
             seconds: begun.elapsed().as_secs_f64(),
             read: reading,
-            is_same: is_same && performs,
+            is_same: is_same && was_seen && performs,
             result: run.as_ref(),
             failures,
             next_seconds: Some((self.resync - Instant::now()).as_secs_f64()),
         });
+        self.count(&pass).await;
         self.plan_retry(&pass, is_settled);
         Some(pass)
+    }
+
+    /// Counts passes that were for nothing: that found nothing to do, or wrote only what the one before had
+    /// written, because somebody else writes it as well or a form says something else each time.
+    async fn count(&mut self, pass: &TenantPass) {
+        let repaired = pass.changes.iter().filter(|change| change.repaired);
+        let repaired: HashSet<(String, String)> = repaired
+            .map(|change| (change.context.clone(), change.id.clone()))
+            .collect();
+        let is_written = |change: &&ObjectChange| change.action != Action::Failed;
+        let written = pass.changes.iter().filter(is_written).count();
+        let again =
+            !repaired.is_empty() && written == repaired.len() && repaired.is_subset(&self.repaired);
+        if again {
+            self.again = self.again.saturating_add(1);
+        } else if written > 0 {
+            self.again = 0;
+        }
+        self.idle = if again || written == 0 {
+            self.idle.saturating_add(1)
+        } else {
+            0
+        };
+        if let (AGAIN, Some((_, id))) = (self.again, repaired.iter().next()) {
+            let message = format!(
+                "{id} is written again and again: somebody else writes it as well, or its form says something \
+                 else each time; it is left for longer and longer"
+            );
+            self.note(message).await;
+        }
+        if written > 0 {
+            self.repaired = repaired;
+        }
     }
 
     /// Decides when what isn't as it should be is tried again.
     fn plan_retry(&mut self, pass: &TenantPass, is_settled: bool) {
         let is_idle = pass.changes.iter().all(|one| one.action == Action::Failed);
-        self.idle = if is_idle {
-            self.idle.saturating_add(1)
-        } else {
-            0
-        };
         self.vain = if is_settled || !is_idle || !pass.nodes.is_empty() {
             0
         } else {
             self.vain.saturating_add(1)
         };
+        self.waits = self.ledger.is_waiting();
         let wait = growing(self.vain).min(self.interval);
         // Without rows there is nothing to try but to read them.
         let tries = !is_settled && self.kept.is_some();
@@ -353,7 +412,7 @@ impl Watcher {
         }
     }
 
-    /// Has an operation do a pass, and hands on what it warns of; nothing when nobody listens any more.
+    /// Has an operation do a pass, and hands on what it warns of; nothing when that has come to no end.
     async fn operate(&mut self, cause: Cause) -> Option<Left> {
         let mut reader = self.reader.take()?;
         let reads = matches!(cause, Cause::Start | Cause::Resync) || self.kept.is_none();
@@ -424,17 +483,24 @@ async fn make(
     blocked: &mut Option<Error>,
     handle: &Handle,
 ) -> Result<DeployResult> {
+    let mut run = None;
     if blocked.is_none() {
-        let run = deploy::of_read(services, &deploy, rows.clone(), handle).await;
-        *blocked = too_many_gone(&run);
-        if blocked.is_none() {
-            return run;
+        let tried = deploy::of_read(services, &deploy, rows.clone(), handle).await;
+        *blocked = too_many_gone(&tried);
+        run = blocked.is_none().then_some(tried);
+    }
+    let mut result = if let Some(run) = run {
+        run?
+    } else {
+        if let Goal::Rows { removal, .. } = &mut deploy.goal {
+            *removal = Removal::Never;
         }
-    }
-    if let Goal::Rows { removal, .. } = &mut deploy.goal {
-        *removal = Removal::Never;
-    }
-    deploy::of_read(services, &deploy, rows, handle).await
+        deploy::of_read(services, &deploy, rows, handle).await?
+    };
+    // Rows of a rollout whose turn has not come: it comes with one of the next passes.
+    let is_later = |failure: &Body| Error::from(failure.clone()).code() == Code::Partial;
+    result.failures.retain(|failure| !is_later(failure));
+    Ok(result)
 }
 
 /// Why a run has removed nothing, if it has.
@@ -449,8 +515,21 @@ fn too_many_gone(run: &Result<DeployResult>) -> Option<Error> {
     }
 }
 
-/// Whether everything is as it should be, as far as it can be.
+/// What a run has noticed.
+fn told_of(result: &DeployResult) -> Vec<String> {
+    let warnings = result.warnings.iter().map(ToString::to_string);
+    warnings.chain(result.notes.iter().cloned()).collect()
+}
+
+/// Whether everything is as it should be, as far as it can be without another row or form.
 fn is_settled(result: &DeployResult) -> bool {
+    let is_of_rows = |failure: &Body| {
+        let code = Error::from(failure.clone()).code();
+        matches!(code, Code::BadRow | Code::BadForm | Code::TooManyGone)
+    };
+    if !result.failures.iter().all(is_of_rows) {
+        return false;
+    }
     let wanted = result.resources.iter();
     let mut wanted = wanted.filter(|resource| resource.conflict_policy.is_some());
     let is_moving = |phase| phase == RolloutPhase::InProgress;

@@ -6,7 +6,7 @@ use super::Tenants;
 use crate::support::Run;
 
 /// A form with one Deployment for each row, with some lines for its rollout, entry and pods.
-fn form(rollout: &str, entry: &str, pods: &str) -> String {
+pub(super) fn form(rollout: &str, entry: &str, pods: &str) -> String {
     format!(
         "apiVersion: operator.lynq.sh/v1
 kind: LynqForm

@@ -658,3 +658,109 @@ fn on_a_terminal_a_watch_prints_only_what_has_happened() {
         .filter(|line| line.contains("warning"));
     assert_eq!(warnings.count(), 1, "{:#?}", running.errors());
 }
+
+#[test]
+fn a_rollout_goes_on_from_pass_to_pass_until_all_rows_are_as_they_shall_be() {
+    let form = super::rollout::form("maxSkew: 1", "", "plan: '{{ .plan }}'");
+    let tenants = Tenants::with_nodes(&form);
+    tenants.insert(&[("acme", "one"), ("bolt", "one"), ("crux", "one")]);
+    let mut watch = tenants.watch(&["--interval", "500ms"]);
+    watch.until("all is ready", |pass| pass["totals"][0]["ready"] == 3);
+    let before = watch.passes.len();
+    tenants.exec("UPDATE tenants SET plan = 'two'");
+    watch.until("the last row changes", |pass| {
+        changes(pass).contains(&"configured Deployment/crux".to_owned())
+    });
+    watch.until("all is as it shall be", |pass| {
+        pass["rollouts"][0]["phase"] == "Complete" && pass["rollouts"][0]["updated"] == 3
+    });
+    // One row at a time, by name.
+    let begun = watch.passes[before..].iter().flat_map(changes);
+    let begun: Vec<String> = begun
+        .filter(|change| !change.starts_with("failed"))
+        .collect();
+    assert_eq!(
+        begun,
+        [
+            "configured Deployment/acme",
+            "configured Deployment/bolt",
+            "configured Deployment/crux",
+        ]
+    );
+    watch.until("all is ready", |pass| pass["totals"][0]["ready"] == 3);
+}
+
+#[test]
+fn what_is_another_each_time_is_said_and_left_for_longer_and_longer() {
+    let form = FORMS.replace(
+        "data: {plan: '{{ .plan }}'}",
+        "data: {plan: '{{ randAlphaNum 8 }}'}",
+    );
+    let tenants = Tenants::new(Engine::Sqlite, &form);
+    tenants.insert(&[("acme", "free")]);
+    let mut watch = tenants.watch(&["--interval", LONG]);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(12) {
+        if let Some(line) = watch.running.line_within(Duration::from_millis(100)) {
+            watch
+                .passes
+                .push(serde_json::from_str(&line).expect("a document"));
+        }
+    }
+    assert!(watch.passes.len() < 16, "{} passes", watch.passes.len());
+    let errors = watch.running.errors().join("\n");
+    assert!(
+        errors.contains("acme-settings is written again and again"),
+        "{errors}"
+    );
+    assert!(errors.contains("randAlphaNum"), "{errors}");
+}
+
+#[test]
+fn one_row_that_is_waited_for_holds_up_no_other() {
+    let form = FORMS.to_owned()
+        + "---
+apiVersion: operator.lynq.sh/v1
+kind: LynqForm
+metadata: {name: chain}
+spec:
+  hubId: shop
+  deployments:
+    - id: web
+      nameTemplate: '{{ .uid }}-web'
+      spec:
+        apiVersion: apps/v1
+        kind: Deployment
+        spec:
+          selector: {matchLabels: {row: '{{ .uid }}'}}
+          template:
+            metadata: {labels: {row: '{{ .uid }}'}}
+            spec: {containers: [{name: web, image: 'x'}]}
+  configMaps:
+    - id: after
+      dependIds: [web]
+      nameTemplate: '{{ .uid }}-after'
+      spec: {apiVersion: v1, kind: ConfigMap, data: {a: b}}
+";
+    // No node takes its pods: it is never ready.
+    let tenants = Tenants::new(Engine::Sqlite, &form);
+    tenants.insert(&[("acme", "free")]);
+    let mut watch = tenants.watch(&["--interval", LONG]);
+    watch.until("what can be is ready", |pass| {
+        pass["totals"][0]["ready"] == 2
+    });
+    for _ in 0..3 {
+        let begun = Instant::now();
+        tenants
+            .place
+            .change(&["delete", "configmap", "acme-settings"], "");
+        watch.until("it is repaired", |pass| {
+            changes(pass).contains(&"repaired ConfigMap/acme-settings".to_owned())
+        });
+        assert!(
+            begun.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+}
