@@ -7,6 +7,7 @@ pub(crate) mod lint;
 pub(crate) mod manifests;
 pub(in crate::service) mod migrate;
 mod nodes;
+mod pace;
 pub(crate) mod pass;
 pub(crate) mod read;
 pub(in crate::service) mod reader;

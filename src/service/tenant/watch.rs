@@ -23,6 +23,7 @@ use weft_domain::{
 };
 
 use super::{
+    pace::Pace,
     pass::{Ended, Ledger},
     reader::Reader,
     rows::Rows,
@@ -32,7 +33,7 @@ use crate::{
         deploy::{DeployDesign, Goal, Mode, Removal},
         design::{DeployResult, RolloutPhase},
         operation::Event,
-        tenant::{Cause, ObjectChange, Reading, TenantPass, WatchPart, WatchTenants},
+        tenant::{Cause, Reading, TenantPass, WatchPart, WatchTenants},
     },
     error::{Body, Code, Error, Result},
     service::{
@@ -42,14 +43,6 @@ use crate::{
     },
 };
 
-/// How long changes are gathered before a pass, at first.
-const GATHER: Duration = Duration::from_millis(50);
-/// How long at most, when many passes in a row have found nothing to do.
-const GATHER_MOST: Duration = Duration::from_secs(2);
-/// After how long without changes gathering is short again.
-const QUIET: Duration = Duration::from_secs(10);
-/// How many passes in a row may repair the same objects before that is said, and they are left for longer.
-const AGAIN: u32 = 5;
 /// The first wait before something is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -97,12 +90,7 @@ struct Watcher {
     retry: Option<Instant>,
     /// How many tries in a row have changed nothing.
     vain: u32,
-    /// How many passes in a row were for nothing, and when a change was last seen.
-    idle: u32,
-    changed: Instant,
-    /// What was repaired last, and how many passes in a row have repaired just that.
-    repaired: HashSet<(String, String)>,
-    again: u32,
+    pace: Pace,
     /// Whether an object is on its way.
     waits: bool,
     told: HashSet<String>,
@@ -148,6 +136,9 @@ impl Watcher {
             target.namespace.clone_from(&hub.namespace);
         }
         let namespace = target.namespace.clone().unwrap_or_default();
+        let interval = interval_seconds
+            .and_then(seconds)
+            .unwrap_or(hub.sync_interval);
         let goal = Goal::Rows {
             tenants,
             max_delete,
@@ -161,9 +152,7 @@ impl Watcher {
                 ..DeployDesign::new(goal, target, options)
             },
             name: set_name(&hub.name),
-            interval: interval_seconds
-                .and_then(seconds)
-                .unwrap_or(hub.sync_interval),
+            interval,
             passes,
             tell,
             ledger: Ledger::new(hub.name.clone(), namespace),
@@ -178,10 +167,7 @@ impl Watcher {
             unread: 0,
             retry: None,
             vain: 0,
-            idle: 0,
-            changed: Instant::now(),
-            repaired: HashSet::new(),
-            again: 0,
+            pace: Pace::new(interval, Instant::now()),
             waits: false,
             told: HashSet::new(),
         })
@@ -225,14 +211,7 @@ impl Watcher {
             let now = Instant::now();
             match change {
                 Some(Ok(change)) => {
-                    if now - self.changed > QUIET {
-                        self.idle = 0;
-                    }
-                    self.changed = now;
-                    let soon = now
-                        + GATHER
-                            .saturating_mul(1 << self.idle.min(8))
-                            .min(GATHER_MOST);
+                    let soon = now + self.pace.gather(now);
                     match change {
                         Drift::Followed | Drift::Content => _ = drift.get_or_insert(soon),
                         // It matters only while something is waited for.
@@ -333,42 +312,15 @@ impl Watcher {
             failures,
             next_seconds: Some((self.resync - Instant::now()).as_secs_f64()),
         });
-        self.count(&pass).await;
-        self.plan_retry(&pass, is_settled);
-        Some(pass)
-    }
-
-    /// Counts passes that were for nothing: that found nothing to do, or wrote only what the one before had
-    /// written, because somebody else writes it as well or a form says something else each time.
-    async fn count(&mut self, pass: &TenantPass) {
-        let repaired = pass.changes.iter().filter(|change| change.repaired);
-        let repaired: HashSet<(String, String)> = repaired
-            .map(|change| (change.context.clone(), change.id.clone()))
-            .collect();
-        let is_written = |change: &&ObjectChange| change.action != Action::Failed;
-        let written = pass.changes.iter().filter(is_written).count();
-        let again =
-            !repaired.is_empty() && written == repaired.len() && repaired.is_subset(&self.repaired);
-        if again {
-            self.again = self.again.saturating_add(1);
-        } else if written > 0 {
-            self.again = 0;
-        }
-        self.idle = if again || written == 0 {
-            self.idle.saturating_add(1)
-        } else {
-            0
-        };
-        if let (AGAIN, Some((_, id))) = (self.again, repaired.iter().next()) {
+        if let Some(id) = self.pace.count(&pass) {
             let message = format!(
                 "{id} is written again and again: somebody else writes it as well, or its form says something \
                  else each time; it is left for longer and longer"
             );
             self.note(message).await;
         }
-        if written > 0 {
-            self.repaired = repaired;
-        }
+        self.plan_retry(&pass, is_settled);
+        Some(pass)
     }
 
     /// Decides when what isn't as it should be is tried again.
