@@ -293,6 +293,20 @@ impl Error {
         &self.0.more
     }
 
+    /// The errors that a result tells of.
+    pub fn of_bodies(bodies: &[Body]) -> Vec<Self> {
+        bodies.iter().cloned().map(Self::from).collect()
+    }
+
+    /// What happened, why and where, in one line.
+    pub fn in_one_line(&self) -> String {
+        let place = self.place().to_string();
+        let parts = std::iter::once(self.message()).chain(self.causes().iter().map(String::as_str));
+        let parts = parts.chain(std::iter::once(place.as_str()));
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(": ")
+    }
+
     /// This error and its siblings.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(self).chain(self.0.more.iter())
@@ -414,11 +428,17 @@ impl From<Error> for Body {
     }
 }
 
+impl Body {
+    /// The code. A newer server may know some that we don't: its exit code still says the kind.
+    pub fn code(&self) -> Code {
+        let general = || Code::general(Kind::from_exit_code(self.exit_code));
+        Code::from_id(&self.code).unwrap_or_else(general)
+    }
+}
+
 impl From<Body> for Error {
     fn from(body: Body) -> Self {
-        // A newer server may know codes that we don't: its exit code still says the kind.
-        let code = Code::from_id(&body.code)
-            .unwrap_or_else(|| Code::general(Kind::from_exit_code(body.exit_code)));
+        let code = body.code();
         let own_hint = body.hint.filter(|hint| hint != code.entry().hint);
         Self(Box::new(Inner {
             code,

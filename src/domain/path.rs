@@ -51,6 +51,11 @@ impl From<usize> for Segment {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(pub Vec<Segment>);
 
+/// Returns a key as a part of a JSON pointer (RFC 6901).
+pub fn pointer_token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 impl Path {
     /// Returns the path of the root.
     pub const fn root() -> Self {

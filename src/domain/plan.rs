@@ -92,6 +92,11 @@ impl Action {
         Self::Failed,
     ];
 
+    /// Whether something is done, or was tried in vain.
+    pub const fn is_change(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::Skipped)
+    }
+
     /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -511,9 +516,7 @@ impl Plan {
     /// Leaves what is desired as it is; only what no longer is goes.
     pub fn only_prune(&mut self) {
         let desired = self.steps.iter_mut().filter(|step| step.index.is_some());
-        for step in
-            desired.filter(|step| !matches!(step.action, Action::Unchanged | Action::Skipped))
-        {
+        for step in desired.filter(|step| step.action.is_change()) {
             step.action = Action::Skipped;
             "not written: only what is no longer wanted goes".clone_into(&mut step.reason);
             step.blocking = None;

@@ -18,13 +18,15 @@ pub mod operator;
 pub mod render;
 pub mod row;
 
+use operator::OPERATORS;
+
 /// Lists the custom resources that are hubs and forms, under their new and old names: `apiVersion` and kind.
 pub fn custom_resources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let hubs = hub::KINDS
-        .into_iter()
-        .filter(|kind| *kind != hub::TENANT_SET);
-    let forms = form::KINDS.into_iter();
-    hubs.chain(forms.map(|(api_version, kind, _)| (api_version, kind)))
+    let hubs = OPERATORS.iter().map(|names| (names.api_version, names.hub));
+    let forms = OPERATORS
+        .iter()
+        .map(|names| (names.api_version, names.form));
+    hubs.chain(forms)
 }
 
 /// Returns the name of the resource set of a hub; no design has one like it.

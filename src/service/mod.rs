@@ -9,12 +9,14 @@ pub mod source;
 pub mod system;
 pub mod tenant;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::deploy::Target,
+    cluster::Cluster,
     config::home::Home,
     error::{Code, Error, Result},
     service::operation::Operations,
@@ -35,6 +37,15 @@ pub(crate) async fn compute<T: Send + 'static>(
             Err(_ended) => Err(Error::new(Code::Interrupted, "the process is ending")),
         },
     }
+}
+
+/// Prepares to talk to one of the clusters of a target; nothing is sent yet.
+///
+/// # Errors
+/// When the kubeconfig doesn't tell how.
+async fn connect(target: &Target, context: Option<&str>) -> Result<Cluster> {
+    let kubeconfig = target.kubeconfig.as_deref().map(Path::new);
+    Ok(Cluster::connect(kubeconfig, context, Duration::from_mins(1)).await?)
 }
 
 /// The time, passed in so that tests see the same one twice.

@@ -203,7 +203,8 @@ pub(in crate::commands) struct RunArgs {
     confirm: Option<String>,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// Reads a duration, in seconds.
+pub(in crate::commands) fn seconds(text: &str) -> Result<f64, String> {
     let limit = duration::parse(text).ok_or_else(|| format!("must be {}", duration::EXPECTED))?;
     Ok(limit.as_secs_f64())
 }
@@ -338,7 +339,7 @@ pub(in crate::commands) async fn shown(
 
 /// A plan, with what could not be planned as its error.
 pub(in crate::commands) fn with_failures(plan: DeployResult) -> Outcome {
-    let errors: Vec<Error> = plan.failures.iter().cloned().map(Error::from).collect();
+    let errors = Error::of_bodies(&plan.failures);
     Outcome::from(plan).short_of(errors)
 }
 
@@ -365,7 +366,7 @@ pub(in crate::commands) fn tell(cx: &Context, result: &DeployResult) {
 
 /// How a run ends: by what failed, and by how much of it was done all the same.
 fn ended(result: DeployResult, action: &str) -> Outcome {
-    let errors: Vec<Error> = result.failures.iter().cloned().map(Error::from).collect();
+    let errors = Error::of_bodies(&result.failures);
     let has = |code| errors.iter().any(|error| error.code() == code);
     let is_waiting = |error: &Error| matches!(error.code(), Code::NotReady | Code::Failed);
     let is_partial = !errors.iter().all(is_waiting) && !has(Code::Interrupted);

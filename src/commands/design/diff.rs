@@ -202,7 +202,7 @@ impl Diff {
         };
         super::tell(cx, &diff.notes);
         let same = !diff.differs;
-        let failures: Vec<Error> = diff.failures.iter().cloned().map(Error::from).collect();
+        let failures = Error::of_bodies(&diff.failures);
         Ok(Outcome::from(diff).answering(same).short_of(failures))
     }
 

@@ -90,7 +90,7 @@ impl Events {
         let watch = &self.watch;
         watch
             .show(cx, &request, |events| {
-                let failures = events.failures.iter().cloned().map(Error::from).collect();
+                let failures = Error::of_bodies(&events.failures);
                 (Dated::new(cx, watch, events), failures)
             })
             .await

@@ -68,7 +68,7 @@ impl History {
             name: self.set.name,
         };
         let found = cx.client().await?.call(&request).await?;
-        let failures: Vec<Error> = found.failures.iter().cloned().map(Error::from).collect();
+        let failures = Error::of_bodies(&found.failures);
         Ok(Outcome::from(found).short_of(failures))
     }
 }

@@ -1,7 +1,5 @@
 //! `design plan`
 
-use weft_domain::plan::Action;
-
 use super::{
     cluster::{TargetArgs, tell, with_failures},
     deploy::field_manager,
@@ -70,10 +68,7 @@ impl Plan {
         request.field_manager = self.field_manager;
         let plan = cx.run(&request).await?;
         tell(cx, &plan);
-        let same = plan
-            .resources
-            .iter()
-            .all(|resource| matches!(resource.action, Action::Unchanged | Action::Skipped));
+        let same = !plan.resources.iter().any(|one| one.action.is_change());
         Ok(with_failures(plan).answering(same))
     }
 }

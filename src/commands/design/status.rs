@@ -129,7 +129,7 @@ impl Status {
         let watch = &self.watch;
         watch
             .show(cx, &request, |status| {
-                let failures = status.failures.iter().cloned().map(Error::from).collect();
+                let failures = Error::of_bodies(&status.failures);
                 (Dated::new(cx, watch, status), failures)
             })
             .await

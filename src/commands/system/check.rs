@@ -92,13 +92,7 @@ fn passed(name: &str, detail: impl Into<String>) -> CheckItem {
 
 /// What an error says, with the first thing to type against it.
 fn of_error(name: &str, result: CheckResult, error: &Error) -> CheckItem {
-    let mut detail = error.to_string();
-    let place = error.place().to_string();
-    for more in error.causes().iter().chain([&place]) {
-        if !more.is_empty() {
-            detail = format!("{detail}: {more}");
-        }
-    }
+    let detail = error.in_one_line();
     item(name, result, detail, error.hints().first().copied())
 }
 

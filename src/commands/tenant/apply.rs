@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use weft_domain::plan::Action;
-
 use super::{TenantArgs, metrics::MetricsFile};
 use crate::{
     api::{
@@ -51,11 +49,7 @@ impl Plan {
         request.mode = Mode::Plan;
         let plan = cx.run(&request).await?;
         tell(cx, &plan);
-        let is_same = |action| matches!(action, Action::Unchanged | Action::Skipped);
-        let same = plan
-            .resources
-            .iter()
-            .all(|resource| is_same(resource.action));
+        let same = !plan.resources.iter().any(|one| one.action.is_change());
         Ok(with_failures(plan).answering(same))
     }
 }

@@ -62,7 +62,7 @@ impl Lint {
             report.valid = findings::be_strict(&mut report.findings);
         }
         let valid = report.valid;
-        let failures: Vec<Error> = report.failures.iter().cloned().map(Error::from).collect();
+        let failures = Error::of_bodies(&report.failures);
         Ok(Outcome::from(report).answering(valid).short_of(failures))
     }
 }

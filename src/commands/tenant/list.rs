@@ -39,7 +39,7 @@ impl List {
             target: self.target.target(cx, namespace)?,
         };
         let show = |hubs: HubList| {
-            let failures = hubs.failures.iter().cloned().map(Error::from).collect();
+            let failures = Error::of_bodies(&hubs.failures);
             (hubs, failures)
         };
         self.watch.show(cx, &request, show).await

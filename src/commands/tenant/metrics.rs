@@ -21,7 +21,7 @@ use weft_domain::{
             RESOURCES_FAILED, RESOURCES_READY, ROLLOUT_PHASE, ROLLOUT_PROGRESS, ROLLOUT_UPDATING,
             ROWS, RolloutPhase, RowState,
         },
-        node::Status,
+        node::{Condition, DEGRADED, Status},
     },
 };
 
@@ -43,8 +43,6 @@ pub(super) struct Metrics {
     registry: Registry,
     /// Whether there are several clusters, which a label tells apart.
     several: bool,
-    /// Whether a pass was recorded.
-    is_begun: bool,
     namespace: String,
     nodes: BTreeMap<NodeName, NodeStatus>,
     /// The kinds and policies of the conflicts that nodes have met.
@@ -113,7 +111,6 @@ impl Metrics {
             families,
             registry,
             several,
-            is_begun: false,
             namespace: String::new(),
             nodes: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -238,14 +235,6 @@ impl Metrics {
 
     /// Adds what a pass has found.
     pub(super) fn record(&mut self, pass: &TenantPass) {
-        if self.namespace.is_empty() && !pass.namespace.is_empty() && self.is_begun {
-            // The first pass has not come as far as to know it: what it has written is of no use.
-            match Self::new(self.several) {
-                Ok(anew) => *self = anew,
-                Err(error) => tracing::warn!(%error, "metrics are kept under no namespace"),
-            }
-        }
-        self.is_begun = true;
         pass.namespace.clone_into(&mut self.namespace);
         self.record_source(pass);
         self.record_pass(pass);
@@ -433,10 +422,10 @@ impl Metrics {
         }
         for reason in DEGRADED {
             let labels = [name.as_str(), &self.namespace, reason];
-            let degraded = |condition: &&weft_domain::tenant::node::Condition| {
+            let is_it = |condition: &Condition| {
                 condition.status == Status::True && condition.reason == reason
             };
-            if node.conditions.iter().any(|one| degraded(&one)) {
+            if node.conditions.iter().any(is_it) {
                 self.set(&NODE_DEGRADED, &labels, context, 1.0);
             } else {
                 self.remove(&NODE_DEGRADED, &labels, context);
@@ -470,13 +459,6 @@ impl Metrics {
         }
     }
 }
-
-/// Why a node may be degraded.
-const DEGRADED: [&str; 3] = [
-    "ResourceFailures",
-    "ResourceConflicts",
-    "ResourceFailuresAndConflicts",
-];
 
 /// What the operator names a node.
 fn node_name(row: &str, form: &str) -> String {

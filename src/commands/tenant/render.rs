@@ -46,7 +46,7 @@ impl Render {
         for finding in &rendered.findings {
             cx.terminal.warn(finding.to_string());
         }
-        let failures: Vec<Error> = rendered.failures.iter().cloned().map(Error::from).collect();
+        let failures = Error::of_bodies(&rendered.failures);
         Ok(Outcome::from(rendered).short_of(failures))
     }
 }

@@ -57,7 +57,7 @@ impl Status {
         let watch = &self.watch;
         watch
             .show(cx, &request, |status| {
-                let failures = status.failures.iter().cloned().map(Error::from).collect();
+                let failures = Error::of_bodies(&status.failures);
                 (Dated::new(cx, watch, status), failures)
             })
             .await
@@ -136,7 +136,7 @@ impl History {
             name: weft_domain::tenant::set_name(&self.set.hub),
         };
         let found = cx.client().await?.call(&request).await?;
-        let failures: Vec<Error> = found.failures.iter().cloned().map(Error::from).collect();
+        let failures = Error::of_bodies(&found.failures);
         Ok(Outcome::from(found).short_of(failures))
     }
 }

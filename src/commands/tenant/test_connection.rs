@@ -48,7 +48,7 @@ impl TestConnection {
             }
         }
         let failures = std::mem::take(&mut list.failures);
-        let errors: Vec<Error> = failures.iter().cloned().map(Error::from).collect();
+        let errors = Error::of_bodies(&failures);
         match Error::all(errors) {
             Some(error) if list.items.is_empty() => Err(error),
             Some(error) => {

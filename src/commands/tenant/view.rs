@@ -38,7 +38,7 @@ impl ViewOne {
         let watch = &self.watch;
         watch
             .show(cx, &request, |view| {
-                let failures = view.failures.iter().cloned().map(Error::from).collect();
+                let failures = Error::of_bodies(&view.failures);
                 (Dated::new(cx, watch, view), failures)
             })
             .await

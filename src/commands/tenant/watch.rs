@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use weft_domain::{duration, plan::Action};
+use weft_domain::plan::Action;
 
 use super::{
     TenantArgs,
@@ -27,7 +27,7 @@ use crate::{
     },
     commands::{
         Outcome,
-        design::cluster::{MayArgs, PaceArgs, TargetArgs},
+        design::cluster::{MayArgs, PaceArgs, TargetArgs, seconds},
     },
     context::Context,
     error::{Error, Result},
@@ -85,12 +85,6 @@ pub(super) struct Watch {
     timeout: f64,
     #[command(flatten)]
     target: TargetArgs,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let interval =
-        duration::parse(text).ok_or_else(|| format!("must be {}", duration::EXPECTED))?;
-    Ok(interval.as_secs_f64())
 }
 
 impl Watch {
@@ -153,7 +147,7 @@ impl Watch {
                 && let Err(error) = lock(&metrics).write(file)
             {
                 // The next pass writes it anew.
-                cx.terminal.warn(described(&error));
+                cx.terminal.warn(error.in_one_line());
             }
             Ok(match printer.print(&pass)? {
                 Delivered::All => ControlFlow::Continue(()),
@@ -188,8 +182,8 @@ struct Printer<'a> {
 impl Printer<'_> {
     /// Prints a pass, unless there is nothing to say of it.
     fn print(&mut self, pass: &TenantPass) -> Result<Delivered> {
-        let failures = pass.failures.iter().cloned().map(Error::from);
-        let failures: Vec<String> = failures.map(|error| described(&error)).collect();
+        let failures = Error::of_bodies(&pass.failures);
+        let failures: Vec<String> = failures.iter().map(Error::in_one_line).collect();
         let unknown = failures
             .iter()
             .filter(|failure| !self.told.contains(*failure));
@@ -215,18 +209,6 @@ impl Printer<'_> {
         self.cx
             .print(|out| out.write_all(escape::block(&text).as_bytes()))
     }
-}
-
-/// An error with its causes and its place, in one line.
-fn described(error: &Error) -> String {
-    let mut text = error.to_string();
-    let place = error.place().to_string();
-    for more in error.causes().iter().chain([&place]) {
-        if !more.is_empty() {
-            let _ = write!(text, ": {more}");
-        }
-    }
-    text
 }
 
 /// A pass in a line, and its objects below.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use serde_json::Value;
 
 use super::{KindInfo, Model, ModelInfo, Scope, prose};
+use crate::path::pointer_token;
 use crate::schema::{Entry, Library, definition_name};
 
 /// Why documents cannot be used.
@@ -374,7 +375,7 @@ impl Shelf {
             let mut renamed = schema.clone();
             prose::each_reference(&mut renamed, &mut |reference| {
                 if let Some(name) = definition_name(reference).and_then(|name| names.get(&name)) {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
+                    let escaped = pointer_token(name);
                     *reference = format!("#/components/schemas/{escaped}");
                 }
             });

@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 use super::provenance::{Marks, Trace};
 use super::{DEEPEST, Error, MOST_BYTES, MOST_NODES, Problem, Size, did_you_mean};
 use crate::merge_key::item_names;
-use crate::path::{Path, Segment};
+use crate::path::{Path, Segment, pointer_token};
 
 /// Why an operation of a JSON patch can't be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +116,7 @@ impl Pointer {
     /// Returns the text of the first steps.
     fn text(&self, steps: usize) -> String {
         let steps = self.0.iter().take(steps);
-        let steps = steps.map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
+        let steps = steps.map(|step| format!("/{}", pointer_token(step)));
         steps.collect()
     }
 

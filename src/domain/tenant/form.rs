@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{self, Fields, Found, Head};
 use super::hub::{FORMS, TENANT_SET};
+use super::operator::OPERATORS;
 use crate::check::{Finding, Rule};
 use crate::ownership::IgnorePath;
 use crate::path::{Path, Segment};
@@ -25,12 +26,16 @@ use crate::resource::{
 use crate::template::Template;
 
 /// Group and version, kind, and the field that names the hub.
-pub(super) const KINDS: [(&str, &str, &str); 2] = [
-    ("operator.lynq.sh/v1", "LynqForm", "hubId"),
+const KINDS: [(&str, &str, &str); 2] = [
     (
-        "operator.kubernetes-tenants.org/v1",
-        "TenantTemplate",
-        "registryId",
+        OPERATORS[0].api_version,
+        OPERATORS[0].form,
+        OPERATORS[0].hub_field,
+    ),
+    (
+        OPERATORS[1].api_version,
+        OPERATORS[1].form,
+        OPERATORS[1].hub_field,
     ),
 ];
 

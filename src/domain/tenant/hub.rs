@@ -15,14 +15,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::fields::{self, Fields, Found, Head};
+use super::operator::OPERATORS;
 
 use crate::check::{Finding, Rule};
 use crate::resource::Origin;
 
 /// What [`Hub::is_hub`] knows: group and version, kind.
-pub(super) const KINDS: [(&str, &str); 3] = [
-    ("operator.lynq.sh/v1", "LynqHub"),
-    ("operator.kubernetes-tenants.org/v1", "TenantRegistry"),
+const KINDS: [(&str, &str); 3] = [
+    (OPERATORS[0].api_version, OPERATORS[0].hub),
+    (OPERATORS[1].api_version, OPERATORS[1].hub),
     TENANT_SET,
 ];
 

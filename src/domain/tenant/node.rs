@@ -55,6 +55,13 @@ pub enum Status {
     False,
 }
 
+/// Why a node may be degraded: the reasons of that condition while it holds.
+pub const DEGRADED: [&str; 3] = [
+    "ResourceFailures",
+    "ResourceConflicts",
+    "ResourceFailuresAndConflicts",
+];
+
 impl Tally {
     /// Whether everything is as it shall be.
     pub const fn is_ready(&self) -> bool {
@@ -72,9 +79,9 @@ impl Tally {
             (false, false) => "NotAllResourcesReady",
         };
         let degraded = match (failed, conflicted) {
-            (true, true) => "ResourceFailuresAndConflicts",
-            (false, true) => "ResourceConflicts",
-            (true, false) => "ResourceFailures",
+            (true, true) => DEGRADED[2],
+            (false, true) => DEGRADED[1],
+            (true, false) => DEGRADED[0],
             (false, false) => "Healthy",
         };
         let settled = self.ready + self.failed + self.conflicted + self.skipped;

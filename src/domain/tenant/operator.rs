@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::path::pointer_token;
+
 /// The names of one generation of the operator.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Operator {
@@ -104,12 +106,11 @@ impl Operator {
     /// Lists the marks of some of them on an object as JSON pointers, in an order in which they can be removed one
     /// by one.
     pub fn marks(operators: &[&Self], live: &Value) -> Vec<String> {
-        let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
         let mut marks = Vec::new();
         for operator in operators {
             for part in ["labels", "annotations"] {
                 let keys = operator.keys(live, part);
-                marks.extend(keys.map(|key| format!("/metadata/{part}/{}", escaped(key))));
+                marks.extend(keys.map(|key| format!("/metadata/{part}/{}", pointer_token(key))));
             }
         }
         // From the last one: those before keep their places.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use weft_domain::{
     inventory::{Member, PART_OF_LABEL},
     ownership,
+    path::pointer_token,
     plan::{
         ORIGIN, ORPHANED, ORPHANED_AT, ORPHANED_REASON, Orphaning, Outlives, RETAINED_BY, Step,
         outgoing, outlives,
@@ -57,22 +58,18 @@ pub(super) async fn migrate(
                 let is_named = text("subresource").is_empty()
                     && step.migrate.iter().any(|name| name == text("manager"));
                 let is_operators = is_named && Operator::is_manager(text("manager"));
-                let theirs = is_named && text("operation") == "Update";
-                let ours = text("operation") == "Apply" && text("manager") == site.manager;
+                let is_update = text("operation") == "Update";
+                let ours = !is_update && text("manager") == site.manager;
                 let held = entry.get("fieldsV1").unwrap_or(&Value::Null);
-                if ours {
-                    join(&mut fields, held, 0);
-                } else if is_operators && (theirs || is_partial) {
-                    // What we don't name stays as it is, and nobody's.
-                    join(&mut fields, &ownership::split(held, object).0, 0);
-                } else if is_operators {
+                if ours || is_operators && !is_update && !is_partial {
                     // What the operator applied and nobody wants any more goes with our apply.
                     join(&mut fields, held, 0);
-                } else if theirs {
-                    // What the design doesn't name stays theirs: our apply would delete it.
+                } else if is_operators || is_named && is_update {
                     let (named, rest) = ownership::split(held, object);
                     join(&mut fields, &named, 0);
-                    if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
+                    // What we don't name our apply would delete: it stays theirs, or what was the operator's
+                    // nobody's.
+                    if !is_operators && rest.as_object().is_some_and(|rest| !rest.is_empty()) {
                         let mut entry = entry.clone();
                         entry["fieldsV1"] = rest;
                         kept.push(entry);
@@ -190,15 +187,11 @@ fn marks() -> impl Iterator<Item = String> {
 }
 
 fn label(key: &str) -> String {
-    format!("/metadata/labels/{}", escape(key))
+    format!("/metadata/labels/{}", pointer_token(key))
 }
 
 fn annotation(key: &str) -> String {
-    format!("/metadata/annotations/{}", escape(key))
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+    format!("/metadata/annotations/{}", pointer_token(key))
 }
 
 /// What becomes of an object's metadata; the keys are JSON pointers.

@@ -284,7 +284,7 @@ fn describe(error: &Error) -> String {
 }
 
 fn writes(step: &Step) -> bool {
-    !matches!(step.action, Action::Unchanged | Action::Skipped)
+    step.action.is_change()
 }
 
 /// Notes what is known of a member now.

@@ -387,12 +387,14 @@ pub(super) async fn wait(
     };
     // What had failed before the run may recover by what the run has written; a job can't.
     let recovered = begun + RECOVERY;
-    let written = |action: Action| !matches!(action, Action::Unchanged | Action::Skipped);
-    let has_written = result.resources.iter().any(|shown| written(shown.action));
+    let has_written = result
+        .resources
+        .iter()
+        .any(|shown| shown.action.is_change());
     let may_recover = result
         .resources
         .iter()
-        .filter(|shown| has_written && !written(shown.action) && shown.kind != "Job");
+        .filter(|shown| has_written && !shown.action.is_change() && shown.kind != "Job");
     let may_recover: HashSet<ResourceId> = may_recover
         .map(|shown| ResourceId::from(shown.id.clone()))
         .collect();

@@ -19,7 +19,7 @@ use tokio::{
     time::Instant,
 };
 use weft_domain::{
-    plan::{Action, Plan},
+    plan::Plan,
     resource::{Part, ResourceSet},
     tenant::form::Rollout,
 };
@@ -84,7 +84,7 @@ impl<'a> Rollouts<'a> {
                     continue;
                 };
                 rows.insert(row.as_str());
-                if !matches!(step.action, Action::Unchanged | Action::Skipped) {
+                if step.action.is_change() {
                     changed.insert(row.as_str());
                 } else if resource.policies.wait
                     && states.get(&step.id).is_some_and(|state| !state.is_ready())

@@ -17,7 +17,7 @@ use crate::{
         Cluster, Conflict, KindRef, Kinds, ObjectError, Objects, Problem, Retry, Selector, Write,
     },
     error::{Code, Error, Result},
-    service::{Services, operation::Handle},
+    service::{Services, connect, operation::Handle},
 };
 
 /// How calls are repeated: a server that is restarted is back before the last attempt.
@@ -111,9 +111,7 @@ impl Site {
         design: &str,
         keeps: bool,
     ) -> Result<Self> {
-        let kubeconfig = target.kubeconfig.as_deref().map(std::path::Path::new);
-        let deadline = Duration::from_mins(1);
-        let cluster = Cluster::connect(kubeconfig, context.as_deref(), deadline).await?;
+        let cluster = connect(target, context.as_deref()).await?;
         let cache = keeps.then(|| services.home().cache().join("discovery"));
         let (kinds, version) =
             tokio::try_join!(cluster.kinds(cache.as_deref()), cluster.version())?;

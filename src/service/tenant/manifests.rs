@@ -1,7 +1,5 @@
 //! Hubs and forms that a cluster holds as custom resources, as the texts that files would have. They are only read.
 
-use std::{path::Path, time::Duration};
-
 use serde_json::Value;
 use weft_domain::{
     source::{Bundle, Form, SourceFile, TextLimits},
@@ -11,9 +9,9 @@ use weft_domain::{
 
 use crate::{
     api::tenant::ReadManifests,
-    cluster::{Cluster, Selector},
+    cluster::Selector,
     error::{Code, Error, Place, Result},
-    service::Services,
+    service::{Services, connect},
 };
 
 /// Reads the hubs and forms of a namespace.
@@ -22,9 +20,7 @@ use crate::{
 /// When the cluster can't be asked, or knows no such resources.
 pub(crate) async fn manifests(services: &Services, request: ReadManifests) -> Result<Bundle> {
     let target = request.target;
-    let kubeconfig = target.kubeconfig.as_deref().map(Path::new);
-    let context = target.contexts.first().map(String::as_str);
-    let cluster = Cluster::connect(kubeconfig, context, Duration::from_mins(1)).await?;
+    let cluster = connect(&target, target.contexts.first().map(String::as_str)).await?;
     let cache = services.home().cache().join("discovery");
     let kinds = cluster.kinds(Some(&cache)).await?;
     let namespace = target.namespace.as_deref().unwrap_or(cluster.namespace());

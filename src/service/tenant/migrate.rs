@@ -1,15 +1,15 @@
 //! Ends what ties the operator's own resources to objects that are ours by now.
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use weft_domain::tenant::operator::{OPERATORS, Operator};
 
 use crate::{
     api::{deploy::Target, design::DeployResult},
-    cluster::{Cluster, KindRef, Objects, Selector, Write},
+    cluster::{KindRef, Objects, Selector, Write},
     error::Result,
-    service::operation::Handle,
+    service::{connect, operation::Handle},
 };
 
 /// Takes the operator's finalizers off a hub and its nodes, so that they can be deleted without it, and says so.
@@ -39,9 +39,7 @@ async fn of_context(
     handle: &Handle,
     result: &DeployResult,
 ) -> Result<Vec<String>> {
-    let kubeconfig = target.kubeconfig.as_deref().map(Path::new);
-    let deadline = Duration::from_mins(1);
-    let cluster = Cluster::connect(kubeconfig, context.as_deref(), deadline).await?;
+    let cluster = connect(target, context.as_deref()).await?;
     let namespace = namespace.unwrap_or(cluster.namespace());
     let (kinds, objects) = (cluster.kinds(None).await?, cluster.objects());
     let parts = result.resources.iter();

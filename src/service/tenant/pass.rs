@@ -71,7 +71,7 @@ impl Ledger {
             Ok(result) => (result, None),
             Err(error) => (&none, Some(error.clone())),
         };
-        let mut failures: Vec<Error> = result.failures.iter().cloned().map(Error::from).collect();
+        let mut failures = Error::of_bodies(&result.failures);
         let held = held_by_others(&failures);
         failures.extend(ended.failures.into_iter().chain(error.clone()));
         let (nodes, gone) = self.nodes.replace(nodes(result, &held), |context| {
@@ -198,7 +198,7 @@ fn changes(
     let changed = result
         .resources
         .iter()
-        .filter(|resource| !matches!(resource.action, Action::Unchanged | Action::Skipped));
+        .filter(|resource| resource.action.is_change());
     changed
         .map(|resource| ObjectChange {
             id: resource.id.clone(),

@@ -121,9 +121,10 @@ impl Rows {
         );
         let as_of = tokio::select! {
             as_of = reading => as_of?,
-            () = handle.cancelled() => return Err(handle.check().err().unwrap_or_else(|| {
-                Error::internal("cancelled, and not")
-            })),
+            () = handle.cancelled() => {
+                handle.check()?;
+                return Ok(None);
+            }
         };
         let rows = merged(&self.each, pairs, rows);
         Ok(rows.map(|rows| Self::read(self.set.clone(), rows, as_of, begun)))

@@ -37,7 +37,7 @@ use crate::{
     },
     error::{Body, Code, Error, Result},
     service::{
-        Services,
+        Services, connect,
         deploy::{self, Drift, Scopes, drift},
         operation::{self, Handle},
     },
@@ -135,7 +135,13 @@ impl Watcher {
         if target.namespace.is_none() {
             target.namespace.clone_from(&hub.namespace);
         }
-        let namespace = target.namespace.clone().unwrap_or_default();
+        // Each pass tells it, though it may not come as far as to learn it.
+        let namespace = if let Some(namespace) = &target.namespace {
+            namespace.clone()
+        } else {
+            let context = target.contexts.first().map(String::as_str);
+            connect(&target, context).await?.namespace().to_owned()
+        };
         let interval = interval_seconds
             .and_then(seconds)
             .unwrap_or(hub.sync_interval);
@@ -450,8 +456,9 @@ async fn make(
         deploy::of_read(services, &deploy, rows, handle).await?
     };
     // Rows of a rollout whose turn has not come: it comes with one of the next passes.
-    let is_later = |failure: &Body| Error::from(failure.clone()).code() == Code::Partial;
-    result.failures.retain(|failure| !is_later(failure));
+    result
+        .failures
+        .retain(|failure| failure.code() != Code::Partial);
     Ok(result)
 }
 
@@ -459,10 +466,7 @@ async fn make(
 fn too_many_gone(run: &Result<DeployResult>) -> Option<Error> {
     let is_it = |error: &Error| error.code() == Code::TooManyGone;
     match run {
-        Ok(result) => {
-            let failures = result.failures.iter().cloned().map(Error::from);
-            failures.into_iter().find(is_it)
-        }
+        Ok(result) => Error::of_bodies(&result.failures).into_iter().find(is_it),
         Err(error) => error.iter().find(|error| is_it(error)).cloned(),
     }
 }
@@ -476,8 +480,10 @@ fn told_of(result: &DeployResult) -> Vec<String> {
 /// Whether everything is as it should be, as far as it can be without another row or form.
 fn is_settled(result: &DeployResult) -> bool {
     let is_of_rows = |failure: &Body| {
-        let code = Error::from(failure.clone()).code();
-        matches!(code, Code::BadRow | Code::BadForm | Code::TooManyGone)
+        matches!(
+            failure.code(),
+            Code::BadRow | Code::BadForm | Code::TooManyGone
+        )
     };
     if !result.failures.iter().all(is_of_rows) {
         return false;
@@ -490,9 +496,8 @@ fn is_settled(result: &DeployResult) -> bool {
 }
 
 fn has_written(summary: &Summary) -> bool {
-    let left_alone =
-        |action| matches!(action, Action::Unchanged | Action::Skipped | Action::Failed);
-    summary.counts().any(|(action, _)| !left_alone(action))
+    let is_done = |action: Action| action.is_change() && action != Action::Failed;
+    summary.counts().any(|(action, _)| is_done(action))
 }
 
 /// The wait after so many vain tries.

@@ -521,7 +521,7 @@ fn metrics_and_health_are_served_and_series_go_with_their_rows() {
     let written = metrics(&std::fs::read_to_string(file).expect("a file"));
     assert!(written.contains_key(created), "{written:#?}");
     // Who changes objects is counted.
-    watch.rest_or_resync();
+    watch.until("nothing is done", |pass| changes(pass).is_empty());
     tenants
         .place
         .change(&["delete", "configmap", "acme-settings"], "");
@@ -557,13 +557,6 @@ fn metrics_and_health_are_served_and_series_go_with_their_rows() {
     let up = format!("weftctl_tenant_datasource_up{{hub=\"shop\",namespace=\"{namespace}\"}} 0");
     assert!(text.contains(&up), "{text}");
     assert_eq!(watch.running.signal("TERM"), Some(143));
-}
-
-impl Watch {
-    /// Waits for a pass that had nothing to do.
-    fn rest_or_resync(&mut self) {
-        self.until("nothing is done", |pass| changes(pass).is_empty());
-    }
 }
 
 #[test]

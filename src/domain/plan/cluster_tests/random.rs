@@ -252,9 +252,10 @@ fn random_plans_remove_what_is_ours_and_not_wanted_and_converge() {
                 *counted.count(action) += count;
             }
             for (id, object) in &before.objects {
-                let is_touched = plan.steps.iter().any(|step| {
-                    step.id == *id && !matches!(step.action, Action::Unchanged | Action::Skipped)
-                });
+                let is_touched = plan
+                    .steps
+                    .iter()
+                    .any(|step| step.id == *id && step.action.is_change());
                 assert!(
                     is_touched || world.objects.get(id) == Some(object),
                     "seed {seed}: {id}"
