@@ -642,6 +642,10 @@ pub struct PlannedResource {
     /// What happens where others hold its fields; absent in a design, and for what no row wants any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict_policy: Option<Conflict>,
+    /// How long it may take to become ready once it is written, in seconds, and 0 where nobody waits for it;
+    /// absent in a design, and for what no row wants any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_within_seconds: Option<u64>,
 }
 
 /// Turns a design into files.

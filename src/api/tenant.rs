@@ -336,6 +336,9 @@ pub struct TenantPass {
     pub hub: String,
     /// The namespace that the set is kept in; empty where the contexts' own ones are.
     pub namespace: String,
+    /// The kubeconfig contexts that were looked at: those that are away are not among them.
+    #[serde(default)]
+    pub contexts: Vec<String>,
     /// `plan`: it was only looked at; `server`: the API servers were asked whether they would take it. Empty
     /// when it was done.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -47,8 +47,8 @@ pub(super) struct Metrics {
     nodes: BTreeMap<NodeName, NodeStatus>,
     /// The kinds and policies of the conflicts that nodes have met.
     conflicts: BTreeMap<NodeName, BTreeSet<(String, String)>>,
-    /// Whether the last pass has seen the nodes.
-    is_seen: bool,
+    /// The contexts whose nodes the last pass has seen.
+    seen: BTreeSet<String>,
 }
 
 enum Family {
@@ -114,7 +114,7 @@ impl Metrics {
             namespace: String::new(),
             nodes: BTreeMap::new(),
             conflicts: BTreeMap::new(),
-            is_seen: true,
+            seen: BTreeSet::new(),
         })
     }
 
@@ -372,7 +372,7 @@ impl Metrics {
         self.observe(&RECONCILE_DURATION, &result, "", pass.seconds, looked_at);
     }
 
-    /// How nodes are; nobody knows it after a pass that has failed.
+    /// How nodes are; nobody knows it of those in a cluster that was not looked at.
     fn record_nodes(&mut self, pass: &TenantPass) {
         for name in &pass.gone {
             self.forget(name);
@@ -387,15 +387,14 @@ impl Metrics {
             };
             self.nodes.insert(name, node.clone());
         }
-        let is_seen = pass.outcome != Outcome::Error;
-        if is_seen && self.is_seen {
-            pass.nodes.iter().for_each(|node| self.show(node, true));
-        } else {
-            self.nodes
-                .values()
-                .for_each(|node| self.show(node, is_seen));
+        let seen: BTreeSet<String> = pass.contexts.iter().cloned().collect();
+        pass.nodes.iter().for_each(|node| self.show(node, true));
+        for context in self.seen.symmetric_difference(&seen) {
+            let nodes = self.nodes.values();
+            let nodes = nodes.filter(|node| node.context == *context);
+            nodes.for_each(|node| self.show(node, seen.contains(context)));
         }
-        self.is_seen = is_seen;
+        self.seen = seen;
     }
 
     fn show(&self, node: &NodeStatus, is_seen: bool) {
@@ -563,6 +562,7 @@ impl<'a> MetricsFile<'a> {
             cause: Cause::Start,
             begun_at: self.begun_at,
             seconds: self.begun.elapsed().as_secs_f64(),
+            at: Instant::now().into(),
             read: match result {
                 Ok(_) => Reading::Done,
                 Err(error) if error.iter().any(is_of_source) => Reading::Failed,
@@ -621,6 +621,10 @@ mod tests {
         TenantPass {
             hub: "crm".to_owned(),
             namespace: "t".to_owned(),
+            contexts: match outcome {
+                Outcome::Error => Vec::new(),
+                _ => vec!["sandbox".to_owned()],
+            },
             dry_run: String::new(),
             number: 1,
             cause: Cause::Start,
@@ -773,6 +777,34 @@ mod tests {
         // It is as it was, so that nothing is told of it.
         metrics.record(&pass(Outcome::Success, Vec::new()));
         assert_eq!(value(&metrics).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn nobody_knows_how_nodes_of_a_cluster_are_that_is_away() {
+        let mut metrics = Metrics::new(true).unwrap();
+        let there = node("a", tally(1, 0));
+        let away = NodeStatus {
+            context: "far".to_owned(),
+            ..there.clone()
+        };
+        let mut both = pass(Outcome::Success, vec![there, away]);
+        both.contexts.push("far".to_owned());
+        metrics.record(&both);
+        let ready = |metrics: &Metrics| {
+            let lines = lines(metrics, "lynqnode_condition_status{");
+            let lines = lines
+                .into_iter()
+                .filter(|line| line.contains(r#"type="Ready""#));
+            let values = lines.map(|line| line.rsplit(' ').next().map(str::to_owned));
+            values.flatten().collect::<Vec<_>>().join(" ")
+        };
+        // By name: far, sandbox.
+        assert_eq!(ready(&metrics), "1 1");
+        metrics.record(&pass(Outcome::PartialFailure, Vec::new()));
+        assert_eq!(ready(&metrics), "2 1");
+        both.nodes.clear();
+        metrics.record(&both);
+        assert_eq!(ready(&metrics), "1 1");
     }
 
     #[test]

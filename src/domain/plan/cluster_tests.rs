@@ -663,6 +663,26 @@ fn what_is_created_once_is_left_alone_even_when_it_is_gone() {
 }
 
 #[test]
+fn an_adoption_that_was_cut_off_before_its_turn_has_written_nothing() {
+    let once = annotated(map("x", &json!({"a": "1"})), &[("creation-policy", "Once")]);
+    let desired = resources(&[once]);
+    let mut world = World::new();
+    let name = id("ConfigMap/shop/x");
+    world.create(&name, &map("x", &json!({"a": "0"})), "kubectl", "Update");
+    let plan = world.plan(&desired, ADOPT);
+    let first = told(&plan);
+    assert!(first[0].starts_with("adopted "), "{first:?}");
+    world.parent = world.parent.grow(plan.members().cloned());
+    assert_eq!(told(&world.plan(&desired, ADOPT)), first);
+    let plan = world.plan(&desired, ADOPT);
+    world.run(&desired, &plan);
+    assert_eq!(
+        told(&world.plan(&desired, ADOPT)),
+        ["unchanged ConfigMap/shop/x: created once"]
+    );
+}
+
+#[test]
 fn what_is_lost_or_being_deleted_is_created_again() {
     let object = map("x", &json!({"a": "1"}));
     let desired = resources(std::slice::from_ref(&object));

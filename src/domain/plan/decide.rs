@@ -106,7 +106,14 @@ impl<'a> Decider<'a> {
         let live = self.seen.live.get(&resource.id);
         let live = live.as_ref();
         step.precondition = live.map(Precondition::of);
-        let written = recorded.filter(|member| member.uid.is_some());
+        // An adoption that was cut off before its turn has left the uid of what was there.
+        let is_ours = live.is_some_and(|live| {
+            let standing = Standing::of(live, &self.seen.set, &self.seen.manager);
+            matches!(standing, Standing::Ours)
+        });
+        let written = recorded.filter(|member| {
+            member.uid.is_some() && (member.hash.is_some() || is_ours || live.is_none())
+        });
         let once = resource.policies.creation == Creation::Once;
         let is_gone = live.is_none() && !self.seen.unseen.contains_key(&resource.id);
         // What still bears the operator's marks would go with its resources.

@@ -62,6 +62,9 @@ pub const LISTS: [&str; 16] = [
 /// The list of a form that is in a `TenantSet`.
 const RESOURCES: &str = "resources";
 
+/// How long an object may take to become ready where its entry does not say it: `timeoutSeconds` of the operator.
+pub const READY_WITHIN: Duration = Duration::from_mins(5);
+
 /// How long a rollout may stand still, unless its form says otherwise.
 const PROGRESS_DEADLINE: u64 = 600;
 

@@ -33,10 +33,12 @@ pub(in crate::service) use drift::{Drift, Scopes, drift};
 pub use events::events;
 pub use logs::logs;
 pub use record::history;
+pub(in crate::service) use rollout::{Earlier, Underway};
 pub use status::{hubs, status};
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -54,7 +56,7 @@ use weft_domain::{
     readiness::Readiness,
     resource::{Resource, ResourceId, ResourceSet, is_built_in_group},
     tenant::{
-        form::Rollout,
+        form::{READY_WITHIN, Rollout},
         hub_of_set,
         render::{RowCounts, RowProblem},
     },
@@ -116,7 +118,7 @@ async fn run(
             if request.target.namespace.is_none() {
                 request.target.namespace.clone_from(&hub_namespace);
             }
-            Some(Material::Rows(rows))
+            Some(Material::Rows(rows, Arc::default()))
         }
         Goal::Revision { .. } | Goal::Nothing { .. } => None,
     };
@@ -132,7 +134,8 @@ async fn run(
     Ok(result)
 }
 
-/// Makes clusters hold the objects of rows that have been read before.
+/// Makes clusters hold the objects of rows that have been read before, and of which earlier runs may have left some
+/// under way.
 ///
 /// # Errors
 /// As an operation of [`deploy`] ends.
@@ -140,9 +143,11 @@ pub(in crate::service) async fn of_read(
     services: &Services,
     request: &DeployDesign,
     rows: Rows,
+    earlier: Arc<Earlier>,
     handle: &Handle,
 ) -> Result<DeployResult> {
-    on_all(services, request, Some(Material::Rows(rows)), handle).await
+    let source = Material::Rows(rows, earlier);
+    on_all(services, request, Some(source), handle).await
 }
 
 async fn on_all(
@@ -209,7 +214,8 @@ fn merge(runs: Vec<(String, Result<DeployResult>)>) -> Result<DeployResult> {
 #[derive(Clone)]
 enum Material {
     Design(Box<read::Read>),
-    Rows(Rows),
+    /// With what earlier runs have left under way.
+    Rows(Rows, Arc<Earlier>),
 }
 
 impl Material {
@@ -217,7 +223,7 @@ impl Material {
     fn name(&self) -> String {
         match self {
             Self::Design(read) => read.name().to_owned(),
-            Self::Rows(rows) => rows.name(),
+            Self::Rows(rows, _) => rows.name(),
         }
     }
 }
@@ -251,6 +257,8 @@ pub(super) struct OfRows {
     broken: Vec<Error>,
     /// The forms whose rows change a few at a time.
     rollouts: BTreeMap<String, Rollout>,
+    /// The rows that earlier runs have left under way.
+    earlier: Arc<Earlier>,
     /// How long they were read.
     read_seconds: f64,
 }
@@ -293,7 +301,9 @@ async fn on_one(
                 ..judge(&site, fitted.into_manifests()?, schemas.clone())?
             }
         }
-        (Goal::Rows { .. }, Some(Material::Rows(rows))) => of_rows(&site, rows).await?,
+        (Goal::Rows { .. }, Some(Material::Rows(rows, earlier))) => {
+            of_rows(&site, rows, earlier).await?
+        }
         (Goal::Revision { number, .. }, _) => record::wanted(&site, *number).await?,
         (Goal::Nothing { .. } | Goal::Design { .. } | Goal::Rows { .. }, _) => {
             site.require_parent()?;
@@ -312,6 +322,14 @@ async fn on_one(
         deadline,
     };
     ordered.on(services, &mut site).await
+}
+
+/// More rows would lose their objects than may.
+struct TooMany {
+    /// How many.
+    gone: usize,
+    /// That it is so, and how many may.
+    why: String,
 }
 
 /// How long a run still tries to tidy up at a cluster that it has given up.
@@ -344,6 +362,11 @@ impl Ordered<'_> {
             let mut result = self.shown(site, &plan);
             if self.request.mode == Mode::DryRun {
                 dry_run::dry_run(site, &self.wanted.set, &plan, &mut result).await?;
+            }
+            if let Some(TooMany { gone, why }) = self.too_many(site, &plan) {
+                notes.push(format!(
+                    "unless --max-delete {gone} allows it, nothing will be deleted: {why}"
+                ));
             }
             result.notes.append(&mut notes);
             return Ok(result);
@@ -379,11 +402,22 @@ impl Ordered<'_> {
         worked
     }
 
-    /// Refuses that far fewer rows count than there are objects of, unless the user has allowed it. A
-    /// table without rows never counts as meant.
+    /// Refuses that far fewer rows count than there are objects of, unless the user has allowed it.
     fn guard(&self, site: &Site, plan: &Plan) -> Result<()> {
-        let Goal::Rows { max_delete, .. } = &self.request.goal else {
+        let Some(TooMany { gone, why }) = self.too_many(site, plan) else {
             return Ok(());
+        };
+        let message = format!("{why}; nothing was deleted");
+        Err(Error::new(Code::TooManyGone, message)
+            .at(site.place(None))
+            .hint(format!("if it is meant, add --max-delete {gone}")))
+    }
+
+    /// Whether more rows would lose their objects than the user has allowed. A table without rows never counts as
+    /// meant.
+    fn too_many(&self, site: &Site, plan: &Plan) -> Option<TooMany> {
+        let Goal::Rows { max_delete, .. } = &self.request.goal else {
+            return None;
         };
         let parent = site.parent.as_ref();
         let members = parent.into_iter().flat_map(Parent::members);
@@ -409,7 +443,7 @@ impl Ordered<'_> {
             limit => limit.unwrap_or(MaxDelete::DEFAULT).of(before.len()),
         };
         if gone.len() <= limit {
-            return Ok(());
+            return None;
         }
         let why = match (is_empty, max_delete) {
             (true, None) => "the table has no active row".to_owned(),
@@ -418,14 +452,9 @@ impl Ordered<'_> {
                 format!("{max} may, which is {limit}")
             }
         };
-        let message = format!(
-            "{} of {} rows would lose their objects, and {why}; nothing was deleted",
-            gone.len(),
-            before.len(),
-        );
-        Err(Error::new(Code::TooManyGone, message)
-            .at(site.place(None))
-            .hint(format!("if it is meant, add --max-delete {}", gone.len())))
+        let (gone, before) = (gone.len(), before.len());
+        let why = format!("{gone} of {before} rows would lose their objects, and {why}");
+        Some(TooMany { gone, why })
     }
 
     /// Looks, plans, and refuses what may not be done.
@@ -561,11 +590,14 @@ impl Ordered<'_> {
     }
 
     /// The forms whose rows change a few at a time. What is only removed or taken over waits for no turn.
-    fn rollouts(&self) -> Option<&BTreeMap<String, Rollout>> {
+    fn rollouts(&self, context: &str, plan: &Plan, states: &States) -> Rollouts<'_> {
         let waits = !matches!(self.request.goal, Goal::Rows { migrate: true, .. });
         let rows = self.wanted.rows.as_ref();
         let rows = rows.filter(|_| waits && !self.only_prunes());
-        rows.map(|rows| &rows.rollouts)
+        rows.map_or_else(Rollouts::default, |rows| {
+            let earlier = rows.earlier.get(context);
+            Rollouts::of(&rows.rollouts, &self.wanted.set, plan, states, earlier)
+        })
     }
 
     /// Says how everything is, of which nothing has to be written.
@@ -577,10 +609,8 @@ impl Ordered<'_> {
         states: States,
     ) -> Result<DeployResult> {
         let mut result = self.shown(site, plan);
-        if let Some(rollouts) = self.rollouts() {
-            let rollouts = Rollouts::of(rollouts, &self.wanted.set, plan, &states);
-            result.rollouts = rollouts.shown(site.context());
-        }
+        let rollouts = self.rollouts(site.context(), plan, &states);
+        result.rollouts = rollouts.shown(site.context());
         let refused = refusals(site, plan).await.into_iter();
         result
             .failures
@@ -624,8 +654,7 @@ impl Ordered<'_> {
         };
         let run = self.run(known, Some(lease));
         let set = &self.wanted.set;
-        let none = BTreeMap::new();
-        let rollouts = Rollouts::of(self.rollouts().unwrap_or(&none), set, plan, &states);
+        let rollouts = self.rollouts(site.context(), plan, &states);
         let performed = perform::perform(site, set, plan, &mut result, &run, &rollouts).await?;
         let is_whole = performed.is_whole;
         // What was seen before a write says nothing of what was written.
@@ -703,7 +732,7 @@ fn is_recorded(site: &Site, content: &ContentHash) -> bool {
 }
 
 /// Makes what rows and forms want of a cluster.
-async fn of_rows(site: &Site, rows: Rows) -> Result<Wanted> {
+async fn of_rows(site: &Site, rows: Rows, earlier: Arc<Earlier>) -> Result<Wanted> {
     let (kinds, namespace, is_newer) = (site.kinds(), site.namespace().to_owned(), site.is_newer());
     compute(move || {
         let scope = |api_version: &str, kind: &str| {
@@ -724,6 +753,7 @@ async fn of_rows(site: &Site, rows: Rows) -> Result<Wanted> {
                 problems: made.problems,
                 broken: made.broken,
                 rollouts: rows.rollouts(),
+                earlier,
                 read_seconds: rows.seconds(),
             }),
             ..Wanted::default()
@@ -879,6 +909,15 @@ fn reason(step: &plan::Step, resource: Option<&Resource>, provenance: &Provenanc
     }
 }
 
+/// How long a row's object may take to become ready.
+fn ready_within_seconds(resource: &Resource) -> u64 {
+    if !resource.policies.wait {
+        return 0;
+    }
+    let limit = resource.policies.deadline.unwrap_or(READY_WITHIN);
+    limit.as_secs() + u64::from(limit.subsec_nanos() > 0)
+}
+
 /// The plan as the user sees it.
 fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult {
     let resources = plan.steps.iter().map(|step| {
@@ -921,6 +960,9 @@ fn shown(site: &Site, wanted: &Wanted, plan: &Plan, mode: Mode) -> DeployResult 
             conflict_policy: resource
                 .filter(|resource| resource.part.is_some())
                 .map(|resource| resource.policies.conflict),
+            ready_within_seconds: resource
+                .filter(|resource| resource.part.is_some())
+                .map(ready_within_seconds),
             part: match resource {
                 Some(resource) => resource.part.clone(),
                 None => member.and_then(|member| member.part.clone()),

@@ -92,13 +92,16 @@ enum Done {
     Failed(Error),
 }
 
+/// How what waits for a step is told that it wasn't begun.
+const NOT_REACHED: &str = "was not reached";
+
 impl Done {
     /// How what waits for it is told that it is not as it should be.
     fn broken(&self) -> Option<&'static str> {
         match self {
             Self::Live(..) => None,
             Self::Left(..) => Some("was not waited for"),
-            Self::NotReached(_) => Some("was not reached"),
+            Self::NotReached(_) => Some(NOT_REACHED),
             Self::Failed(error) => Some(match error.code() {
                 Code::NotReady => "was not ready in time",
                 Code::NotGone => "was not gone in time",
@@ -115,6 +118,11 @@ struct Lane<'s> {
 }
 
 impl Lane<'_> {
+    /// The uid of its row; empty where it has none.
+    fn row(&self) -> &str {
+        self.part.map_or("", |part| &part.row)
+    }
+
     /// Whether it changes a row that there still is. What is refused in any case changes nothing.
     fn changes(&self) -> bool {
         let is_change = |step: &&Step| writes(step) && step.action != Action::Failed;
@@ -358,7 +366,7 @@ impl<'a> Work<'a> {
             .filter(|_| changes || self.is_awaited(&lane))
         {
             None => None,
-            Some(gate) => match self.turn(gate).await {
+            Some(gate) => match self.turn(gate, &lane).await {
                 Ok(slot) => Some(slot),
                 // It is as it shall be, but for what is awaited.
                 Err(_) if !changes => None,
@@ -408,9 +416,10 @@ impl<'a> Work<'a> {
     }
 
     /// Waits for the turn of a lane; why it doesn't come.
-    async fn turn(&self, gate: &'a Gate<'a>) -> Result<Slot<'a>, NoTurn> {
+    async fn turn(&self, gate: &'a Gate<'a>, lane: &Lane<'_>) -> Result<Slot<'a>, NoTurn> {
+        let row = lane.row();
         if !self.run.waits {
-            return gate.begin_now().map_err(|reason| NoTurn {
+            return gate.begin_now(row).map_err(|reason| NoTurn {
                 error: Some(
                     Error::new(Code::Partial, reason.as_str())
                         .hint("run the command again once they are ready, or let it wait"),
@@ -419,7 +428,7 @@ impl<'a> Work<'a> {
             });
         }
         tokio::select! {
-            slot = gate.begin() => slot.map_err(|reason| NoTurn { reason, error: None }),
+            slot = gate.begin(row) => slot.map_err(|reason| NoTurn { reason, error: None }),
             () = sleep_until(self.run.deadline) => {
                 let reason = gate.late();
                 let error = Error::new(Code::NotReady, reason.as_str());
@@ -453,12 +462,14 @@ impl<'a> Work<'a> {
         if self.run.handle.check().is_err() {
             return slot.hold();
         }
-        let row = lane.part.map_or("", |part| &part.row);
+        let row = lane.row();
+        // What was refused before anything changed says nothing of the change, nor does what waits for it.
+        let is_refused = |step: &Step| step.action == Action::Failed;
+        let waits_for_refused = lane.steps.iter().any(|step| is_refused(step));
         let failed = lane.steps.iter().find_map(|step| {
-            // What was refused before anything changed says nothing of the change.
-            let is_new = step.action != Action::Failed;
-            let how = *lock(&self.broken).get(&step.id).filter(|_| is_new)?;
-            Some(format!("row {row:?}: {} {how}", step.id))
+            let how = *lock(&self.broken).get(&step.id)?;
+            let is_known = is_refused(step) || waits_for_refused && how == NOT_REACHED;
+            (!is_known).then(|| format!("row {row:?}: {} {how}", step.id))
         });
         if let Some(why) = failed {
             return slot.stop(&why);
@@ -470,7 +481,7 @@ impl<'a> Work<'a> {
             let Some(resource) = self.resource(step).filter(|one| one.policies.wait) else {
                 continue;
             };
-            if step.action == Action::Failed {
+            if is_refused(step) || lock(&self.broken).contains_key(&step.id) {
                 continue;
             }
             let Err(error) = self.settled(step, resource, &slot).await else {

@@ -4,7 +4,8 @@
 //! ready yet; those that were not ready before count first. It keeps its place until everything that was
 //! made of it is ready. Where it fails, or takes longer than the form's progress deadline, no further row
 //! of the form begins: so a change that breaks things breaks few of them. What may not be written in any
-//! case is known before, and no failure of the change. Rows that go have nothing to do with it.
+//! case is known before, and no failure of the change. Rows that go have nothing to do with it. Where one run
+//! follows the other, rows keep their places from run to run, and no other one begins beside one that has failed.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,10 +13,11 @@ use std::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit, TryAcquireError},
     time::Instant,
 };
 use weft_domain::{
@@ -30,6 +32,32 @@ use crate::{
     output::human::plural,
 };
 
+/// The rows that earlier runs have left under way: by context, by form, by uid.
+pub(in crate::service) type Earlier = BTreeMap<String, ByForm>;
+
+/// Rows under way, by form and uid.
+pub(in crate::service) type ByForm = BTreeMap<String, BTreeMap<String, Underway>>;
+
+/// A row that is not as it shall be.
+#[derive(Clone, Debug)]
+pub(in crate::service) struct Underway {
+    /// Since when.
+    pub(in crate::service) since: Instant,
+    /// Why it will not become so, if that is known.
+    pub(in crate::service) failed: Option<String>,
+}
+
+impl Underway {
+    /// Why no other row may begin beside it.
+    fn stuck(&self, limit: Duration) -> Option<String> {
+        let late = || {
+            let is_late = self.since.elapsed() >= limit;
+            is_late.then(|| format!("it is not ready after {} s", limit.as_secs()))
+        };
+        self.failed.clone().or_else(late)
+    }
+}
+
 /// The rollouts of a run, by form.
 #[derive(Default)]
 pub(super) struct Rollouts<'a>(BTreeMap<&'a str, Gate<'a>>);
@@ -43,6 +71,8 @@ pub(super) struct Gate<'a> {
     skew: usize,
     /// Rows that need nothing and were not ready when they were looked at.
     unready: HashSet<&'a str>,
+    /// Rows that keep the places that earlier runs have given them.
+    placed: HashSet<&'a str>,
     /// How many rows the form makes something of.
     rows: usize,
     /// How many rows have yet to become what they shall be.
@@ -56,17 +86,19 @@ pub(super) struct Gate<'a> {
 /// A place among the rows that change.
 pub(super) struct Slot<'g> {
     gate: &'g Gate<'g>,
-    permit: SemaphorePermit<'g>,
+    /// None where an earlier run has given the place.
+    permit: Option<SemaphorePermit<'g>>,
     begun: Instant,
 }
 
 impl<'a> Rollouts<'a> {
-    /// Prepares the rollouts of forms that have one.
+    /// Prepares the rollouts of forms that have one; `earlier` are rows that were under way in this cluster.
     pub(super) fn of(
         rollouts: &'a BTreeMap<String, Rollout>,
         set: &'a ResourceSet,
         plan: &Plan,
         states: &States,
+        earlier: Option<&ByForm>,
     ) -> Self {
         let mut gates = BTreeMap::new();
         for (form, rollout) in rollouts {
@@ -94,20 +126,30 @@ impl<'a> Rollouts<'a> {
             }
             unready.retain(|row| !changed.contains(row));
             let left = changed.len() + unready.len();
-            gates.insert(
-                form.as_str(),
-                Gate {
-                    form,
-                    rollout: *rollout,
-                    slots: Semaphore::new(skew),
-                    skew,
-                    rows: rows.len(),
-                    left: AtomicUsize::new(left),
-                    changing: AtomicUsize::new(0),
-                    stuck: OnceLock::new(),
-                    unready,
-                },
-            );
+            let earlier = earlier.and_then(|earlier| earlier.get(form));
+            let earlier = earlier.into_iter().flatten().filter_map(|(row, underway)| {
+                let row = changed.get(&**row).or_else(|| unready.get(&**row))?;
+                Some((*row, underway))
+            });
+            let earlier: Vec<(&str, &Underway)> = earlier.collect();
+            let gate = Gate {
+                form,
+                rollout: *rollout,
+                slots: Semaphore::new(skew.saturating_sub(earlier.len())),
+                skew,
+                rows: rows.len(),
+                left: AtomicUsize::new(left),
+                changing: AtomicUsize::new(earlier.len()),
+                stuck: OnceLock::new(),
+                unready,
+                placed: earlier.iter().map(|(row, _)| *row).collect(),
+            };
+            for (row, underway) in earlier {
+                if let Some(why) = underway.stuck(rollout.progress_deadline) {
+                    gate.stop(&format!("row {row:?}: {why}"));
+                }
+            }
+            gates.insert(form.as_str(), gate);
         }
         Self(gates)
     }
@@ -153,25 +195,32 @@ impl<'a> Gate<'a> {
         self.unready.contains(row)
     }
 
-    /// Takes a place, once there is one.
+    /// Takes a place for a row, once there is one.
     ///
     /// # Errors
     /// Why there will be none.
-    pub(super) async fn begin(&'a self) -> Result<Slot<'a>, String> {
+    pub(super) async fn begin(&'a self, row: &str) -> Result<Slot<'a>, String> {
+        if self.placed.contains(row) {
+            return Ok(self.slot(None));
+        }
         match self.slots.acquire().await {
-            Ok(permit) => Ok(self.slot(permit)),
+            Ok(permit) => Ok(self.slot(Some(permit))),
             Err(_) => Err(self.stands_still()),
         }
     }
 
-    /// Takes a place if there is one now; nobody waits for those that have one.
+    /// Takes a place for a row if there is one now; nobody waits for those that have one.
     ///
     /// # Errors
-    /// That there is none.
-    pub(super) fn begin_now(&'a self) -> Result<Slot<'a>, String> {
+    /// Why there is none.
+    pub(super) fn begin_now(&'a self, row: &str) -> Result<Slot<'a>, String> {
+        if self.placed.contains(row) {
+            return Ok(self.slot(None));
+        }
         match self.slots.try_acquire() {
-            Ok(permit) => Ok(self.slot(permit)),
-            Err(_) => Err(format!(
+            Ok(permit) => Ok(self.slot(Some(permit))),
+            Err(TryAcquireError::Closed) => Err(self.stands_still()),
+            Err(TryAcquireError::NoPermits) => Err(format!(
                 "form {:?} changes {} at a time, and nobody waits for them",
                 self.form,
                 plural(self.skew, "row")
@@ -188,8 +237,9 @@ impl<'a> Gate<'a> {
         )
     }
 
-    fn slot(&'a self, permit: SemaphorePermit<'a>) -> Slot<'a> {
-        self.changing.fetch_add(1, Ordering::Relaxed);
+    fn slot(&'a self, permit: Option<SemaphorePermit<'a>>) -> Slot<'a> {
+        let is_new = usize::from(permit.is_some());
+        self.changing.fetch_add(is_new, Ordering::Relaxed);
         Slot {
             gate: self,
             permit,
@@ -215,7 +265,7 @@ impl Slot<'_> {
     }
 
     /// How long it may take.
-    pub(super) fn limit(&self) -> std::time::Duration {
+    pub(super) fn limit(&self) -> Duration {
         self.gate.rollout.progress_deadline
     }
 
@@ -226,13 +276,42 @@ impl Slot<'_> {
     }
 
     /// The row keeps its place until the run ends, which is over or doesn't wait for it.
-    pub(super) fn hold(self) {
-        self.permit.forget();
+    pub(super) fn hold(mut self) {
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.forget();
+        }
     }
 
     /// The row has failed or took too long: no further row of the form begins.
-    pub(super) fn stop(self, why: &str) {
-        self.permit.forget();
+    pub(super) fn stop(mut self, why: &str) {
+        self.forget();
         self.gate.stop(why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::Underway;
+
+    #[test]
+    fn a_row_keeps_others_back_once_it_has_failed_or_is_late() {
+        let minute = Duration::from_mins(1);
+        let underway = |seconds, failed: Option<&str>| Underway {
+            since: Instant::now() - Duration::from_secs(seconds),
+            failed: failed.map(str::to_owned),
+        };
+        assert_eq!(underway(30, None).stuck(minute), None);
+        let late = underway(60, None).stuck(minute);
+        assert_eq!(late.as_deref(), Some("it is not ready after 60 s"));
+        let failed = underway(0, Some("it is refused")).stuck(minute);
+        assert_eq!(failed.as_deref(), Some("it is refused"));
     }
 }

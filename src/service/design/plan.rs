@@ -127,6 +127,7 @@ fn planned(
             not_checked_by_server: false,
             part: None,
             conflict_policy: None,
+            ready_within_seconds: None,
         })
     });
     let resources: Vec<_> = resources.collect();

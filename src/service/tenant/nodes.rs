@@ -1,6 +1,6 @@
 //! Nodes: what forms have made of rows, told of objects one by one.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::api::tenant::{NodeName, NodeStatus, NodeTotals, Tally};
 
@@ -15,7 +15,7 @@ pub(super) struct Seen<'a> {
     /// How it is.
     pub(super) state: State,
     /// Why it is so.
-    pub(super) reason: &'a str,
+    pub(super) reason: Cow<'a, str>,
 }
 
 /// How an object of a node is.
@@ -68,7 +68,7 @@ impl Nodes {
                 State::Skipped => tally.skipped += 1,
             }
             if node.reason.is_empty() {
-                object.reason.clone_into(&mut node.reason);
+                node.reason = object.reason.into_owned();
             }
         }
         Self(nodes)
@@ -152,7 +152,7 @@ mod tests {
             row,
             form: "web",
             state: *state,
-            reason: "why",
+            reason: "why".into(),
         }))
     }
 

@@ -1,8 +1,16 @@
 //! What is told of a pass: little where little has changed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
-use weft_domain::plan::{Action, Summary};
+use tokio::time::Instant;
+use weft_domain::{
+    plan::{Action, Summary},
+    tenant::form::READY_WITHIN,
+};
 
 use super::nodes::{Nodes, Seen, State};
 use crate::{
@@ -11,6 +19,7 @@ use crate::{
         tenant::{Attempts, Cause, ObjectChange, Outcome, Reading, TenantPass},
     },
     error::{Code, Error, Result},
+    service::deploy::{Earlier, Underway},
 };
 
 /// What is told of one pass after the other.
@@ -21,10 +30,22 @@ pub(crate) struct Ledger {
     nodes: Nodes,
     /// The wanted objects that were not as they shall be.
     open: Objects,
+    /// Since when objects are waited for.
+    awaited: HashMap<Object, Instant>,
+    /// The rows that are under way.
+    underway: Earlier,
+    /// The contexts that have been looked at.
+    contexts: HashSet<String>,
 }
 
-/// Objects by context and id.
-type Objects = HashSet<(String, String)>;
+/// An object: context and id.
+type Object = (String, String);
+
+type Objects = HashSet<Object>;
+
+fn object_of(resource: &PlannedResource) -> Object {
+    (resource.context.clone(), resource.id.clone())
+}
 
 /// How a pass went.
 pub(crate) struct Ended<'a> {
@@ -34,6 +55,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) begun_at: jiff::Timestamp,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
+    /// When it was over.
+    pub(crate) at: Instant,
     /// Whether rows were read.
     pub(crate) read: Reading,
     /// Whether the rows were those of the pass before.
@@ -55,12 +78,20 @@ impl Ledger {
             passes: 0,
             nodes: Nodes::default(),
             open: Objects::new(),
+            awaited: HashMap::new(),
+            underway: Earlier::new(),
+            contexts: HashSet::new(),
         }
     }
 
     /// Whether an object of the last pass is on its way.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.nodes.is_waiting()
+        self.nodes.is_waiting() || !self.awaited.is_empty()
+    }
+
+    /// The rows that the passes have left under way.
+    pub(super) fn underway(&self) -> &Earlier {
+        &self.underway
     }
 
     /// Adds a pass.
@@ -72,11 +103,22 @@ impl Ledger {
             Err(error) => (&none, Some(error.clone())),
         };
         let mut failures = Error::of_bodies(&result.failures);
-        let held = held_by_others(&failures);
+        let held = of_codes(&failures, &HELD);
+        let refused = of_codes(&failures, &[&HELD[..], &[Code::Immutable]].concat());
         failures.extend(ended.failures.into_iter().chain(error.clone()));
-        let (nodes, gone) = self.nodes.replace(nodes(result, &held), |context| {
-            result.contexts.iter().any(|known| known == context)
-        });
+        let is_known = |context: &str| result.contexts.iter().any(|known| known == context);
+        self.wait_for(result, is_known, ended.at);
+        let seen = objects(result, &held, &self.awaited, ended.at);
+        self.underway.retain(|context, _| !is_known(context));
+        for object in seen
+            .iter()
+            .filter(|object| !is_among(&refused, object.resource))
+        {
+            self.note_underway(object, ended.at);
+        }
+        let seen = seen.into_iter().map(|object| object.seen);
+        let now = Nodes::of(seen.chain(problems(result)));
+        let (nodes, gone) = self.nodes.replace(now, is_known);
         let is_repaired = |resource: &PlannedResource| {
             ended.is_same && !is_among(&self.open, resource) && resource.conflict_policy.is_some()
         };
@@ -90,6 +132,7 @@ impl Ledger {
         TenantPass {
             hub: self.hub.clone(),
             namespace: self.namespace.clone(),
+            contexts: result.contexts.clone(),
             dry_run: result.dry_run.clone(),
             number: self.passes,
             cause: ended.cause,
@@ -118,17 +161,64 @@ impl Ledger {
             next_seconds: ended.next_seconds,
         }
     }
+
+    /// Notes since when objects are waited for: since they were written, or since there is somebody who waits.
+    /// What was ready and is so no more has lost something; it is not late.
+    fn wait_for(&mut self, result: &DeployResult, is_known: impl Fn(&str) -> bool, now: Instant) {
+        let mut before = std::mem::take(&mut self.awaited);
+        for resource in &result.resources {
+            let is_wanted = resource.conflict_policy.is_some();
+            if !is_wanted || resource.ready || ready_within(resource).is_zero() {
+                continue;
+            }
+            let object = object_of(resource);
+            let since = match resource.action {
+                Action::Failed | Action::Skipped => before.remove(&object),
+                action if action.is_change() => Some(now),
+                _ if !self.contexts.contains(&resource.context) => Some(now),
+                _ => before.remove(&object),
+            };
+            if let Some(since) = since {
+                self.awaited.insert(object, since);
+            }
+        }
+        before.retain(|(context, _), _| !is_known(context));
+        self.awaited.extend(before);
+        self.contexts.extend(result.contexts.iter().cloned());
+    }
+
+    /// Notes that the row of an object is under way, if it is.
+    fn note_underway(&mut self, object: &Left<'_>, now: Instant) {
+        let Seen {
+            context,
+            row,
+            form,
+            state,
+            reason,
+        } = &object.seen;
+        let failed = (*state == State::Failed).then(|| format!("{}: {reason}", object.resource.id));
+        let Some(since) = object.since.or(failed.as_ref().map(|_| now)) else {
+            return;
+        };
+        let rows = self.underway.entry((*context).to_owned()).or_default();
+        let rows = rows.entry((*form).to_owned()).or_default();
+        let underway = rows.entry((*row).to_owned()).or_insert(Underway {
+            since,
+            failed: None,
+        });
+        underway.since = underway.since.min(since);
+        underway.failed = underway.failed.take().or(failed);
+    }
 }
 
-/// The objects that others hold.
-fn held_by_others(failures: &[Error]) -> Objects {
-    let held = failures.iter().flat_map(Error::iter).filter(|error| {
-        matches!(
-            error.code(),
-            Code::OwnedBySet | Code::NotOurs | Code::FieldConflict
-        )
-    });
-    held.filter_map(|error| {
+/// What is said of objects that others hold.
+const HELD: [Code; 3] = [Code::OwnedBySet, Code::NotOurs, Code::FieldConflict];
+
+/// The objects of which one of these is said.
+fn of_codes(failures: &[Error], codes: &[Code]) -> Objects {
+    let said = failures.iter().flat_map(Error::iter);
+    let said = said.filter(|error| codes.contains(&error.code()));
+    said.filter_map(|error| {
         let place = error.place();
         Some((place.context.clone()?, place.object.clone()?))
     })
@@ -150,32 +240,69 @@ fn is_among(objects: &Objects, resource: &PlannedResource) -> bool {
     !objects.is_empty() && objects.contains(&(resource.context.clone(), resource.id.clone()))
 }
 
-/// The nodes as a run has left them.
-fn nodes(result: &DeployResult, held: &Objects) -> Nodes {
+/// A wanted object, and what a run has left it as.
+struct Left<'a> {
+    resource: &'a PlannedResource,
+    since: Option<Instant>,
+    seen: Seen<'a>,
+}
+
+/// The wanted objects as a run has left them.
+fn objects<'a>(
+    result: &'a DeployResult,
+    held: &Objects,
+    awaited: &HashMap<Object, Instant>,
+    now: Instant,
+) -> Vec<Left<'a>> {
     let wanted = result.resources.iter();
     let wanted = wanted.filter(|resource| resource.conflict_policy.is_some());
     let objects = wanted.filter_map(|resource| {
         let part = resource.part.as_ref()?;
-        let (state, reason) = match resource.action {
-            Action::Failed if is_among(held, resource) => (State::Conflicted, &resource.reason),
-            Action::Failed => (State::Failed, &resource.reason),
+        // Nothing is copied where there are none.
+        let since = (!awaited.is_empty()).then(|| awaited.get(&object_of(resource)));
+        let since = since.flatten().copied();
+        let is_late = |limit| since.is_some_and(|since| now.duration_since(since) >= limit);
+        let (reason, waiting_for) = (&*resource.reason, &*resource.waiting_for);
+        let (state, reason) = match (resource.action, ready_within(resource)) {
+            (Action::Failed, _) if is_among(held, resource) => (State::Conflicted, reason.into()),
+            (Action::Failed, _) => (State::Failed, reason.into()),
             // It is ready as it was, which is not as it shall be.
-            Action::Skipped if !resource.changes.is_empty() => (State::Skipped, &resource.reason),
-            _ if resource.ready => (State::Ready, &resource.reason),
-            Action::Skipped => (State::Skipped, &resource.reason),
-            _ if resource.failed => (State::Failed, &resource.waiting_for),
-            _ => (State::Waiting, &resource.waiting_for),
+            (Action::Skipped, _) if !resource.changes.is_empty() => (State::Skipped, reason.into()),
+            _ if resource.ready => (State::Ready, reason.into()),
+            (Action::Skipped, _) => (State::Skipped, reason.into()),
+            (_, Duration::ZERO) => (State::Ready, reason.into()),
+            _ if resource.failed => (State::Failed, waiting_for.into()),
+            (_, limit) if is_late(limit) => {
+                let late = format!("not ready after {} s: {waiting_for}", limit.as_secs());
+                (State::Failed, Cow::Owned(late))
+            }
+            _ => (State::Waiting, waiting_for.into()),
         };
-        Some(Seen {
+        let seen = Seen {
             context: &resource.context,
             row: &part.row,
             form: &part.form,
             state,
             reason,
+        };
+        Some(Left {
+            resource,
+            since,
+            seen,
         })
     });
-    // What could not be made is no resource.
-    let problems = result.contexts.iter().flat_map(|context| {
+    objects.collect()
+}
+
+/// How long an object is waited for.
+fn ready_within(resource: &PlannedResource) -> Duration {
+    let seconds = resource.ready_within_seconds;
+    seconds.map_or(READY_WITHIN, Duration::from_secs)
+}
+
+/// What could not be made, which is no resource.
+fn problems(result: &DeployResult) -> impl Iterator<Item = Seen<'_>> {
+    result.contexts.iter().flat_map(|context| {
         let problems = result.problems.iter();
         let of_nodes = problems.filter(|problem| !problem.form.is_empty());
         of_nodes.map(move |problem| Seen {
@@ -183,10 +310,9 @@ fn nodes(result: &DeployResult, held: &Objects) -> Nodes {
             row: &problem.row,
             form: &problem.form,
             state: State::Failed,
-            reason: &problem.message,
+            reason: Cow::Borrowed(&problem.message),
         })
-    });
-    Nodes::of(objects.chain(problems))
+    })
 }
 
 /// What was done, or tried in vain.
@@ -241,6 +367,9 @@ fn attempts(result: &DeployResult) -> Vec<Attempts> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
     use weft_domain::{
         plan::Action,
         resource::{Conflict, Part},
@@ -279,6 +408,7 @@ mod tests {
                 entry: "c".to_owned(),
             }),
             conflict_policy: (action != Action::Pruned).then_some(Conflict::Stuck),
+            ready_within_seconds: Some(300),
         }
     }
 
@@ -295,6 +425,7 @@ mod tests {
             cause: Cause::Drift,
             begun_at: jiff::Timestamp::UNIX_EPOCH,
             seconds: 0.1,
+            at: Instant::now(),
             read: Reading::Kept,
             is_same,
             result: Ok(result),
@@ -354,6 +485,100 @@ mod tests {
         assert_eq!((pass.totals[0].ready, pass.totals[0].failed), (1, 2));
     }
 
+    /// Adds a pass at a time, with one object of the row `a`; returns whether it is ready, has failed, or neither.
+    fn later(ledger: &mut Ledger, at: Instant, one: PlannedResource) -> &'static str {
+        let ended = |result| Ended {
+            cause: Cause::Retry,
+            begun_at: jiff::Timestamp::UNIX_EPOCH,
+            seconds: 0.1,
+            at,
+            read: Reading::Kept,
+            is_same: true,
+            result,
+            failures: Vec::new(),
+            next_seconds: None,
+        };
+        let pass = ledger.add(ended(Ok(&run(vec![one]))));
+        match (pass.totals[0].ready, pass.totals[0].failed) {
+            (1, 0) => "ready",
+            (0, 1) => "failed",
+            (0, 0) => "waiting",
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_ready_in_its_time_has_failed_until_it_is() {
+        let (mut ledger, begun) = (
+            Ledger::new("crm".to_owned(), "t".to_owned()),
+            Instant::now(),
+        );
+        let mut at = |seconds, action, ready| {
+            let now = begun + Duration::from_secs(seconds);
+            let how = later(&mut ledger, now, object("a", action, ready));
+            let underway = ledger.underway().get("sandbox").map(|forms| {
+                let row = &forms["web"]["a"];
+                ((row.since - begun).as_secs(), row.failed.clone())
+            });
+            (how, underway)
+        };
+        assert_eq!(at(0, Action::Created, false), ("waiting", Some((0, None))));
+        assert_eq!(
+            at(299, Action::Unchanged, false),
+            ("waiting", Some((0, None)))
+        );
+        let (how, underway) = at(300, Action::Unchanged, false);
+        assert_eq!(how, "failed");
+        let why = underway.and_then(|(_, failed)| failed).expect("a reason");
+        assert!(
+            why.starts_with("ConfigMap/t/a: not ready after 300 s"),
+            "{why}"
+        );
+        // What is written anew has its time anew.
+        assert_eq!(
+            at(310, Action::Configured, false),
+            ("waiting", Some((310, None)))
+        );
+        assert_eq!(at(320, Action::Unchanged, true), ("ready", None));
+        // What was ready has lost something: nobody knows how long that takes.
+        assert_eq!(at(330, Action::Unchanged, false), ("waiting", None));
+        assert_eq!(at(9_999, Action::Unchanged, false), ("waiting", None));
+        // A write that fails is no new time, and is known at once.
+        let (how, underway) = at(10_000, Action::Failed, false);
+        assert_eq!(
+            (how, underway.map(|(since, _)| since)),
+            ("failed", Some(10_000))
+        );
+    }
+
+    #[test]
+    fn what_was_there_before_the_first_pass_has_its_time_from_then_on() {
+        let (mut ledger, begun) = (
+            Ledger::new("crm".to_owned(), "t".to_owned()),
+            Instant::now(),
+        );
+        let unready = || object("a", Action::Unchanged, false);
+        assert_eq!(later(&mut ledger, begun, unready()), "waiting");
+        let late = begun + Duration::from_mins(5);
+        assert_eq!(later(&mut ledger, late, unready()), "failed");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_as_it_shall_be_once_it_is_written() {
+        let mut ledger = Ledger::new("crm".to_owned(), "t".to_owned());
+        let mut at = |action| {
+            let one = PlannedResource {
+                ready_within_seconds: Some(0),
+                ..object("a", action, false)
+            };
+            later(&mut ledger, Instant::now(), one)
+        };
+        assert_eq!(at(Action::Created), "ready");
+        assert_eq!(at(Action::Unchanged), "ready");
+        assert_eq!(at(Action::Failed), "failed");
+        assert!(!ledger.is_waiting());
+    }
+
     #[test]
     fn a_pass_that_fails_changes_nothing_of_what_is_known() {
         let mut ledger = Ledger::new("crm".to_owned(), "t".to_owned());
@@ -367,6 +592,7 @@ mod tests {
             cause: Cause::Resync,
             begun_at: jiff::Timestamp::UNIX_EPOCH,
             seconds: 0.1,
+            at: Instant::now(),
             read: Reading::Done,
             is_same: true,
             result: Err(&error),

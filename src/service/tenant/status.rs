@@ -111,7 +111,7 @@ fn nodes(resources: &[MemberStatus]) -> Vec<NodeStatus> {
             row: &part.row,
             form: &part.form,
             state,
-            reason: &member.reason,
+            reason: member.reason.as_str().into(),
         })
     });
     Nodes::of(seen).into_statuses()

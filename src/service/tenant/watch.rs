@@ -5,7 +5,7 @@
 //! somebody changes are repaired, and none is removed for a row that isn't known to be gone. A pass that would
 //! take too many rows' objects away takes none away, and does the rest.
 
-use std::{collections::HashSet, pin::pin, time::Duration};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use futures::{
     Stream, StreamExt,
@@ -38,7 +38,7 @@ use crate::{
     error::{Body, Code, Error, Result},
     service::{
         Services, connect,
-        deploy::{self, Drift, Scopes, drift},
+        deploy::{self, Drift, Earlier, Scopes, drift},
         operation::{self, Handle},
     },
 };
@@ -312,6 +312,7 @@ impl Watcher {
             cause,
             begun_at,
             seconds: begun.elapsed().as_secs_f64(),
+            at: Instant::now(),
             read: reading,
             is_same: is_same && was_seen && performs,
             result: run.as_ref(),
@@ -378,6 +379,7 @@ impl Watcher {
         let mut rows = kept.map(|kept| kept.rows.clone());
         let mut blocked = kept.and_then(|kept| kept.blocked.clone());
         let (services, deploy) = (self.services.clone(), self.deploy.clone());
+        let earlier = Arc::new(self.ledger.underway().clone());
         let (leave, left) = oneshot::channel();
         let subject = self.name.clone();
         let work = move |handle: Handle| async move {
@@ -392,7 +394,15 @@ impl Watcher {
             }
             let run = match rows {
                 None => None,
-                Some(rows) => Some(make(&services, deploy, rows, &mut blocked, &handle).await),
+                Some(rows) => {
+                    let work = Work {
+                        services,
+                        deploy,
+                        earlier,
+                        handle: &handle,
+                    };
+                    Some(work.make(rows, &mut blocked).await)
+                }
             };
             let summary = match &run {
                 Some(Ok(result)) => result.summary,
@@ -432,42 +442,87 @@ impl Watcher {
     }
 }
 
-/// Makes clusters hold the objects of rows. Where too much would go, everything stays and the rest is done; why is
-/// in `blocked`, as it is where that is known from before.
-async fn make(
-    services: &Services,
-    mut deploy: DeployDesign,
-    rows: Rows,
-    blocked: &mut Option<Error>,
-    handle: &Handle,
-) -> Result<DeployResult> {
-    let mut run = None;
-    if blocked.is_none() {
-        let tried = deploy::of_read(services, &deploy, rows.clone(), handle).await;
-        *blocked = too_many_gone(&tried);
-        run = blocked.is_none().then_some(tried);
+/// What a pass does beside reading rows.
+struct Work<'a> {
+    services: Services,
+    deploy: DeployDesign,
+    earlier: Arc<Earlier>,
+    handle: &'a Handle,
+}
+
+impl Work<'_> {
+    /// Makes clusters hold the objects of rows. Where too much would go, everything stays and the rest is done; why
+    /// is in `blocked`, as it is where that is known from before.
+    async fn make(&self, rows: Rows, blocked: &mut Option<Error>) -> Result<DeployResult> {
+        let mut result = if blocked.is_some() {
+            self.run(&self.keeping(Vec::new()), rows).await?
+        } else {
+            let mut tried = self.run(&self.deploy, rows.clone()).await;
+            let held = take_held(&mut tried);
+            *blocked = held.first().cloned();
+            match tried {
+                _ if held.is_empty() => tried?,
+                Err(_) => self.run(&self.keeping(Vec::new()), rows).await?,
+                // The other clusters have done all of theirs.
+                Ok(mut done) => {
+                    let contexts = held
+                        .iter()
+                        .filter_map(|error| error.place().context.clone());
+                    match self.run(&self.keeping(contexts.collect()), rows).await {
+                        Ok(kept) => done.join(kept),
+                        Err(error) => done.failures.push(error.into()),
+                    }
+                    done
+                }
+            }
+        };
+        // Rows of a rollout whose turn has not come: it comes with one of the next passes.
+        result
+            .failures
+            .retain(|failure| failure.code() != Code::Partial);
+        Ok(result)
     }
-    let mut result = if let Some(run) = run {
-        run?
-    } else {
+
+    async fn run(&self, deploy: &DeployDesign, rows: Rows) -> Result<DeployResult> {
+        deploy::of_read(
+            &self.services,
+            deploy,
+            rows,
+            self.earlier.clone(),
+            self.handle,
+        )
+        .await
+    }
+
+    /// The same without removals, in these contexts or else in all of them.
+    fn keeping(&self, contexts: Vec<String>) -> DeployDesign {
+        let mut deploy = self.deploy.clone();
         if let Goal::Rows { removal, .. } = &mut deploy.goal {
             *removal = Removal::Never;
         }
-        deploy::of_read(services, &deploy, rows, handle).await?
-    };
-    // Rows of a rollout whose turn has not come: it comes with one of the next passes.
-    result
-        .failures
-        .retain(|failure| failure.code() != Code::Partial);
-    Ok(result)
+        if !contexts.is_empty() {
+            deploy.target.contexts = contexts;
+        }
+        deploy
+    }
 }
 
-/// Why a run has removed nothing, if it has.
-fn too_many_gone(run: &Result<DeployResult>) -> Option<Error> {
-    let is_it = |error: &Error| error.code() == Code::TooManyGone;
+/// Takes out of what a run has said what clusters have refused because too much would go.
+fn take_held(run: &mut Result<DeployResult>) -> Vec<Error> {
+    let is_too_many = |error: &Error| error.code() == Code::TooManyGone;
     match run {
-        Ok(result) => Error::of_bodies(&result.failures).into_iter().find(is_it),
-        Err(error) => error.iter().find(|error| is_it(error)).cloned(),
+        Ok(result) => {
+            let mut held = Error::of_bodies(&result.failures);
+            held.retain(is_too_many);
+            result
+                .failures
+                .retain(|failure| failure.code() != Code::TooManyGone);
+            held
+        }
+        Err(error) => {
+            let errors = error.iter().filter(|error| is_too_many(error));
+            errors.cloned().collect()
+        }
     }
 }
 

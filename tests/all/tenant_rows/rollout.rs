@@ -220,6 +220,27 @@ fn a_row_that_may_not_be_written_in_any_case_takes_no_turn_from_others() {
 }
 
 #[test]
+fn what_waits_for_an_object_that_may_not_be_written_takes_no_turn_either() {
+    let after = "    - {id: after, dependIds: [web], nameTemplate: '{{ .uid }}-after', spec: {apiVersion: v1, kind: \
+                 ConfigMap, data: {a: b}}}\n";
+    let form = format!("{}  configMaps:\n{after}", form("maxSkew: 1", "", ""));
+    let tenants = Tenants::with_nodes(&form);
+    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    tenants.place.change(
+        &["create", "deployment", "a", "--image=example.invalid/web:1"],
+        "",
+    );
+    let run = tenants.run(&["apply", "-o", "json"]).fails(9, "E0511");
+    assert_eq!(tenants.place.names("deployment"), ["a", "b", "c"], "{run}");
+    assert_eq!(
+        tenants.place.names("configmap"),
+        ["b-after", "c-after"],
+        "{run}"
+    );
+    assert_ne!(rollout(&run)["phase"], "Failed", "{run}");
+}
+
+#[test]
 fn rows_whose_turn_does_not_come_in_time_are_told() {
     let slow = "'sandbox/ready-after': 4s";
     let tenants = Tenants::with_nodes(&form("maxSkew: 1", "timeoutSeconds: 60", slow));

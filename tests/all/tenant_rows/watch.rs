@@ -609,6 +609,16 @@ fn a_dry_run_says_what_each_pass_would_do_and_does_nothing() {
     }
     assert_eq!(watch.running.end(), Some(0));
     assert_eq!((tenants.maps(), tenants.writes()), (Vec::new(), before));
+    // What the guard would hold back.
+    tenants.run(&["apply"]).succeeds();
+    tenants.exec("UPDATE tenants SET active = 'no'");
+    let told = "unless --max-delete 1 allows it, nothing will be deleted: 1 of 1 rows would lose their objects";
+    let run = tenants.run(&["watch", "--passes", "1", "--dry-run=client"]);
+    assert!(run.stderr.contains(told), "{run}");
+    let run = tenants.run(&["plan"]).ends(1);
+    assert!(run.stderr.contains(told), "{run}");
+    let run = tenants.run(&["apply", "--dry-run=client", "--max-delete", "1"]);
+    assert!(!run.stderr.contains(told), "{run}");
 }
 
 #[test]
@@ -681,6 +691,95 @@ fn a_rollout_goes_on_from_pass_to_pass_until_all_rows_are_as_they_shall_be() {
         ]
     );
     watch.until("all is ready", |pass| pass["totals"][0]["ready"] == 3);
+}
+
+/// The names of what passes have changed.
+fn configured(passes: &[Value]) -> Vec<String> {
+    let done = passes.iter().flat_map(changes);
+    let mut names: Vec<String> = done
+        .filter_map(|change| Some(change.split_once("configured ")?.1.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn a_change_that_fails_in_one_pass_reaches_no_further_row_in_the_next() {
+    let tenants = Tenants::with_nodes(&super::rollout::form("maxSkew: 2", "", ""));
+    let rows = ["a", "b", "c", "d", "e"];
+    tenants.insert(&rows.map(|row| (row, "x")));
+    let mut watch = tenants.watch(&["--interval", "300ms"]);
+    watch.until("all is ready", |pass| pass["totals"][0]["ready"] == 5);
+    watch.running.interrupt();
+    // The first row never becomes ready, the second one does, but not before the first is late.
+    let pods = "'sandbox/ready-after': '{{ if eq .uid \"a\" }}1h{{ else }}3s{{ end }}'";
+    tenants.forms(&super::rollout::form(
+        "maxSkew: 2",
+        "timeoutSeconds: 2",
+        pods,
+    ));
+    let mut watch = tenants.watch(&["--interval", "300ms"]);
+    let pass = watch.until("it stands still", |pass| {
+        pass["rollouts"][0]["phase"] == "Failed"
+    });
+    let message = pass["rollouts"][0]["message"].as_str().expect("a text");
+    assert!(message.contains("row \"a\""), "{message}");
+    assert!(message.contains("not ready after 2 s"), "{message}");
+    watch.until("the second row is ready", |pass| {
+        pass["totals"][0]["ready"] == 1 && pass["totals"][0]["failed"] == 1
+    });
+    for _ in 0..3 {
+        watch.pass();
+    }
+    assert_eq!(configured(&watch.passes), ["Deployment/a", "Deployment/b"]);
+    watch.running.interrupt();
+    // Mended, all of them change, and the row that has failed is first.
+    tenants.forms(&super::rollout::form(
+        "maxSkew: 2",
+        "timeoutSeconds: 60",
+        "mended: 'yes'",
+    ));
+    let mut watch = tenants.watch(&["--interval", "300ms"]);
+    watch.until("all is as it shall be", |pass| {
+        pass["rollouts"][0]["phase"] == "Complete" && pass["totals"][0]["ready"] == 5
+    });
+    assert_eq!(
+        configured(&watch.passes),
+        rows.map(|row| format!("Deployment/{row}"))
+    );
+}
+
+#[test]
+fn a_row_whose_objects_are_refused_each_time_keeps_the_others_from_changing() {
+    let refused = "{id: refused, nameTemplate: '{{ .uid }}-refused', waitForReady: false, spec: {apiVersion: v1, \
+                   kind: Service, spec: {ports: [{port: '{{ .plan | int }}'}]}}}";
+    let form = format!(
+        "{}  services:\n    - {refused}\n",
+        super::rollout::form("maxSkew: 2", "", "plan: '{{ .plan }}'")
+    );
+    let tenants = Tenants::with_nodes(&form);
+    let rows = ["a", "b", "c", "d", "e", "f"];
+    tenants.insert(&rows.map(|row| (row, "80")));
+    let mut watch = tenants.watch(&["--interval", "300ms"]);
+    watch.until("all is ready", |pass| pass["totals"][0]["ready"] == 6);
+    let before = watch.passes.len();
+    // No port is as high: the first row fails, in every pass.
+    tenants.exec("UPDATE tenants SET plan = CASE id WHEN 'a' THEN '70000' ELSE '81' END");
+    watch.until("it stands still", |pass| {
+        pass["rollouts"][0]["phase"] == "Failed"
+    });
+    for _ in 0..6 {
+        watch.pass();
+    }
+    assert_eq!(
+        configured(&watch.passes[before..]),
+        ["Deployment/a", "Deployment/b", "Service/b-refused"]
+    );
+    tenants.exec("UPDATE tenants SET plan = '90'");
+    watch.until("all is as it shall be", |pass| {
+        pass["rollouts"][0]["phase"] == "Complete" && pass["totals"][0]["ready"] == 6
+    });
 }
 
 #[test]
