@@ -9,7 +9,7 @@ use super::{
     StreamRequest,
     deploy::{DeployOptions, DeploymentStatus, MemberStatus, Mode, Target},
     deployed::EventSummary,
-    design::RolloutStatus,
+    design::{RolloutStatus, Schemas},
     endpoints,
     operation::Started,
 };
@@ -121,6 +121,9 @@ pub struct LintTenants {
     /// The cluster with the Secrets that the hub refers to, and the namespace of objects that name none.
     #[serde(default)]
     pub target: Target,
+    /// Where schemas of custom resources come from.
+    #[serde(default)]
+    pub schemas: Schemas,
 }
 
 /// What is wrong with a hub, its forms and its rows.

@@ -298,6 +298,60 @@ fn a_conditional_variable_that_some_row_needs_is_an_error_of_that_row() {
 }
 
 #[test]
+fn schemas_of_custom_resources_say_what_is_wrong_with_what_rows_make() {
+    let form = FORM.replace("configMaps:", "manifests:").replace(
+        "spec: {apiVersion: v1, kind: ConfigMap, data: {seats: '{{ .seats }}'}}",
+        "spec: {apiVersion: example.com/v1, kind: Plan, spec: {seats: '{{ .seats | int }}'}}",
+    );
+    let tenants = Tenants::new(Engine::Sqlite, TABLE, COLUMNS, &form);
+    tenants
+        .database
+        .execute("INSERT INTO tenants VALUES ('acme', '1', 'free', 5), ('bolt', '1', 'free', 1)");
+    // Without its schema nobody knows the kind.
+    let run = tenants.lint(&["-o", "json"]).succeeds();
+    assert!(findings(&run)[0].contains("warning unknown-kind"), "{run}");
+    let definition = |scope: &str, limit: u64| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: plans.example.com}}
+spec:
+  group: example.com
+  names: {{kind: Plan, plural: plans}}
+  scope: {scope}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties: {{spec: {{type: object, properties: {{seats: {{type: integer, maximum: {limit}}}}}}}}}
+"
+        )
+    };
+    for scope in ["Namespaced", "Cluster"] {
+        tenants
+            .sandbox
+            .write("crds/plan.yaml", definition(scope, 9));
+        let run = tenants
+            .lint(&["--schema-dir", "crds", "-o", "json"])
+            .succeeds();
+        assert_eq!(findings(&run), [""; 0], "{run}");
+    }
+    tenants
+        .sandbox
+        .write("crds/plan.yaml", definition("Namespaced", 4));
+    let run = tenants
+        .lint(&["--schema-dir", "crds", "-o", "json"])
+        .fails(1, "");
+    let found = findings(&run);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("error invalid-value"), "{found:#?}");
+    assert!(found[0].contains("acme"), "{found:#?}");
+}
+
+#[test]
 fn sets_of_one_folder_are_checked_each_by_itself() {
     let sandbox = Sandbox::new();
     let database = Database::new(Engine::Sqlite, sandbox.folder());

@@ -307,7 +307,8 @@ impl Deploy {
         let contexts = self.target.known(cx)?;
         let design = self.design.resolve(cx).await?;
         let fitting = self.design.fitting(cx, &design, Some(&contexts)).await?;
-        let schemas = self.schemas.load(cx, &self.design, None).await?;
+        let source = self.design.source();
+        let schemas = self.schemas.load(cx, source, None).await?;
         let namespace = self.design.namespace(cx);
         if self.dry_run.as_deref() == Some("client") {
             let request = PlanDesign {

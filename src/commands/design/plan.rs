@@ -54,7 +54,7 @@ impl Plan {
         let goal = Goal::Design {
             fitting: self.design.fitting(cx, &design, contexts).await?,
             design,
-            schemas: self.schemas.load(cx, &self.design, None).await?,
+            schemas: self.schemas.load(cx, self.design.source(), None).await?,
         };
         let options = DeployOptions {
             prune: self.prune,

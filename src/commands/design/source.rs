@@ -363,6 +363,11 @@ impl DesignArgs {
         self.reference.resolve(cx).await
     }
 
+    /// How its sources are read.
+    pub(crate) const fn source(&self) -> &SourceArgs {
+        &self.reference.source
+    }
+
     /// How the design is fitted to contexts, of which none stands for the current one; without
     /// contexts no cluster is meant.
     ///
@@ -396,10 +401,9 @@ impl SchemaArgs {
     pub(crate) async fn load(
         &self,
         cx: &Context,
-        design: &DesignArgs,
+        source: &SourceArgs,
         cluster: Option<&ClusterArgs>,
     ) -> Result<Schemas> {
-        let source = &design.reference.source;
         let (options, texts) = (source.options(cx), source.texts());
         let loaded =
             source::load_schemas(&self.schema_dir, &options, texts, cx.cancel.clone()).await;

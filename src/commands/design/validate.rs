@@ -80,7 +80,7 @@ impl Validate {
             namespace: self.design.namespace(cx),
             schemas: self
                 .schemas
-                .load(cx, &self.design, Some(&self.cluster))
+                .load(cx, self.design.source(), Some(&self.cluster))
                 .await?,
         };
         let mut report = cx.client().await?.hand_over(request).await?;

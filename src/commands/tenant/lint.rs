@@ -5,7 +5,10 @@ use crate::{
     api::tenant::{LintReport, LintTenants},
     commands::{
         Outcome,
-        design::ClusterArgs,
+        design::{
+            ClusterArgs,
+            source::{SchemaArgs, SourceArgs},
+        },
         findings::{self, Checked},
     },
     context::Context,
@@ -31,6 +34,8 @@ pub(super) struct Lint {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    schemas: SchemaArgs,
+    #[command(flatten)]
     cluster: ClusterArgs,
 }
 
@@ -49,6 +54,7 @@ impl Lint {
             target,
             tenants,
             offline: self.offline || missing.is_some(),
+            schemas: self.schemas.load(cx, &SourceArgs::default(), None).await?,
         };
         let mut report = cx.run(&request).await?;
         if let Some(missing) = missing {

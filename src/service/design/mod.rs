@@ -12,7 +12,7 @@ pub use import::import;
 pub use plan::plan;
 pub use render::render;
 pub use validate::validate;
-pub(super) use validate::{Judged, set_by, sort};
+pub(super) use validate::{Judged, catalog, set_by, sort};
 
 use weft_domain::{diff::designs, secret, source::Form};
 

@@ -235,7 +235,10 @@ fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The schemas that count: the design's own CRDs, then extra ones, then a cluster's or the
 /// built-in model.
-fn catalog(
+///
+/// # Errors
+/// When one of them can't be read.
+pub(in crate::service) fn catalog(
     objects: &[(Value, Origin)],
     schemas: Schemas,
     notes: &mut Vec<String>,

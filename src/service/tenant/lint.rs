@@ -46,6 +46,7 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
         tenants,
         offline,
         target,
+        schemas,
     } = request;
     let mut vault = Vault::new(tenants.given.clone(), target.clone());
     let folder = tenants.folder.clone();
@@ -59,8 +60,10 @@ async fn report(services: &Services, request: LintTenants, handle: &Handle) -> R
         ..LintReport::default()
     };
     if !offline {
-        let namespace = target.namespace;
-        let looked = table(&set, &mut vault, &folder, namespace, handle).await;
+        let looked = table(&set, &mut vault, &folder, handle, move |rows| {
+            rows.linted(target.namespace.as_deref(), schemas)
+        });
+        let looked = looked.await;
         match looked {
             Ok((rows, found)) => {
                 report.rows = rows;
@@ -102,8 +105,8 @@ async fn table(
     set: &Arc<Set>,
     vault: &mut Vault,
     folder: &str,
-    namespace: Option<String>,
     handle: &Handle,
+    judge: impl FnOnce(&Rows) -> Result<(RowCounts, Vec<Finding>)> + Send + 'static,
 ) -> Result<(Option<RowCounts>, Vec<Finding>)> {
     let hub = &set.hub.hub;
     let database = rows::database(set, vault, folder).await?;
@@ -125,7 +128,7 @@ async fn table(
     let rows = Rows::of(set.clone(), &database, handle, |row| census.add(row)).await?;
     findings.extend(unclear_activation(hub, &census.end().unclear));
     handle.step("making the objects of all active rows".to_owned());
-    let (counts, found) = compute(move || rows.linted(namespace.as_deref())).await?;
+    let (counts, found) = compute(move || judge(&rows)).await?;
     findings.extend(found);
     Ok((Some(counts), findings))
 }

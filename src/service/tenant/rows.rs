@@ -35,7 +35,7 @@ use crate::{
     api::{design::Schemas, tenant::RenderedRows},
     error::{Code, Error, Place, Result},
     service::{
-        design::{Judged, read::Manifests},
+        design::{Judged, catalog, read::Manifests},
         operation::Handle,
     },
 };
@@ -240,7 +240,12 @@ impl Rows {
     }
 
     /// Makes the objects, and judges them.
-    fn judged(&self, namespace: &str, scope: Scope<'_>) -> Result<(Made, Judged)> {
+    fn judged(
+        &self,
+        namespace: &str,
+        scope: Scope<'_>,
+        schemas: Schemas,
+    ) -> Result<(Made, Judged)> {
         let Set {
             hub,
             forms,
@@ -266,7 +271,7 @@ impl Rows {
             places.clone(),
             notes.clone(),
         );
-        let judged = Judged::for_cluster(manifests, Schemas::default(), Some(namespace), scope)?;
+        let judged = Judged::for_cluster(manifests, schemas, Some(namespace), scope)?;
         Ok((made, judged))
     }
 
@@ -274,9 +279,15 @@ impl Rows {
     ///
     /// # Errors
     /// When the objects can't be judged at all.
-    pub(super) fn linted(&self, namespace: Option<&str>) -> Result<(RowCounts, Vec<Finding>)> {
+    pub(super) fn linted(
+        &self,
+        namespace: Option<&str>,
+        schemas: Schemas,
+    ) -> Result<(RowCounts, Vec<Finding>)> {
         let namespace = namespace.or(self.namespace()).unwrap_or("default");
-        let (made, mut judged) = self.judged(namespace, &|_, _| None)?;
+        let catalog = catalog(&[], schemas.clone(), &mut Vec::new())?;
+        let scope = |api_version: &str, kind: &str| catalog.is_namespaced(api_version, kind);
+        let (made, mut judged) = self.judged(namespace, &scope, schemas)?;
         for finding in &mut judged.findings {
             if finding.rule == Rule::UnknownKind {
                 // A cluster may know it.
@@ -305,7 +316,7 @@ impl Rows {
             findings,
             ..
         } = &*self.set;
-        let (mut made, judged) = self.judged(namespace, scope)?;
+        let (mut made, judged) = self.judged(namespace, scope, Schemas::default())?;
         let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) = judged
             .findings
             .iter()
