@@ -307,6 +307,12 @@ impl Error {
         parts.join(": ")
     }
 
+    /// This error and its siblings, each by itself.
+    pub fn apart(mut self) -> Vec<Self> {
+        let more = std::mem::take(&mut self.0.more);
+        std::iter::once(self).chain(more).collect()
+    }
+
     /// This error and its siblings.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(self).chain(self.0.more.iter())

@@ -337,7 +337,7 @@ pub enum WatchPart {
 pub struct TenantPass {
     /// The hub.
     pub hub: String,
-    /// The namespace that the set is kept in; empty where the contexts' own ones are.
+    /// The namespace that the set is kept in; of the first context, where each has its own.
     pub namespace: String,
     /// The kubeconfig contexts that were looked at: those that are away are not among them.
     #[serde(default)]

@@ -28,7 +28,7 @@ pub(super) struct Lint {
     #[command(flatten)]
     tenants: TenantArgs,
     /// Leave the database alone: only hub and forms are held against each other
-    #[arg(long)]
+    #[arg(long, conflicts_with = "schema_dir")]
     offline: bool,
     /// Count warnings as errors
     #[arg(long)]

@@ -365,7 +365,8 @@ impl Ordered<'_> {
             }
             if let Some(TooMany { gone, why }) = self.too_many(site, &plan) {
                 notes.push(format!(
-                    "unless --max-delete {gone} allows it, nothing will be deleted: {why}"
+                    "{} refuses this without --max-delete {gone}, and a watch deletes nothing there: {why}",
+                    site.shown()
                 ));
             }
             result.notes.append(&mut notes);

@@ -254,8 +254,8 @@ pub(super) async fn perform(
                     if error.code() == Code::ClusterUnreachable && !work.site.answers().await {
                         work.stop(&describe(&error));
                     }
-                    let error = error.in_context(work.site.context(), &step.id);
-                    result.failures.push(error.into());
+                    let place = work.site.place(Some(step.id.as_str()));
+                    result.failures.push(error.at(place).into());
                 }
             }
         }
@@ -466,13 +466,19 @@ impl<'a> Work<'a> {
         // What was refused before anything changed says nothing of the change, nor does what waits for it.
         let is_refused = |step: &Step| step.action == Action::Failed;
         let waits_for_refused = lane.steps.iter().any(|step| is_refused(step));
+        // Where nobody waits, what is not reached is for the next run.
+        let is_excused = waits_for_refused || !self.run.waits;
         let failed = lane.steps.iter().find_map(|step| {
             let how = *lock(&self.broken).get(&step.id)?;
-            let is_known = is_refused(step) || waits_for_refused && how == NOT_REACHED;
+            let is_known = is_refused(step) || is_excused && how == NOT_REACHED;
             (!is_known).then(|| format!("row {row:?}: {} {how}", step.id))
         });
         if let Some(why) = failed {
             return slot.stop(&why);
+        }
+        let is_done = |step: &&&Step| writes(step) && !lock(&self.broken).contains_key(&step.id);
+        if waits_for_refused && lane.changes() && !lane.steps.iter().any(|step| is_done(&step)) {
+            return slot.leave();
         }
         if !self.run.waits {
             return slot.hold();
@@ -817,7 +823,11 @@ impl<'a> Work<'a> {
     /// When a wait for an object that begins now is over, and how long that is.
     fn end_of(&self, id: &ResourceId) -> (Instant, Duration) {
         let resource = self.set.by_id(id);
-        match resource.and_then(|resource| resource.policies.deadline) {
+        let own = resource.and_then(|resource| resource.policies.deadline);
+        // Who doesn't wait for readiness in the end waits no longer on the way.
+        let is_longer =
+            |own: &Duration| !self.run.waits && Instant::now() + *own > self.run.deadline;
+        match own.filter(|own| !is_longer(own)) {
             Some(own) => (Instant::now() + own, own),
             None => (self.run.deadline, self.run.limit),
         }

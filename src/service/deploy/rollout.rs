@@ -131,11 +131,19 @@ impl<'a> Rollouts<'a> {
                 let row = changed.get(&**row).or_else(|| unready.get(&**row))?;
                 Some((*row, underway))
             });
-            let earlier: Vec<(&str, &Underway)> = earlier.collect();
+            let mut earlier: Vec<(&str, &Underway)> = earlier.collect();
+            // There are no more places than that. Those that have failed can be mended at once.
+            earlier
+                .sort_by_key(|(row, underway)| (underway.failed.is_none(), underway.since, *row));
+            let stuck = earlier.iter().find_map(|(row, underway)| {
+                let why = underway.stuck(rollout.progress_deadline)?;
+                Some(format!("row {row:?}: {why}"))
+            });
+            earlier.truncate(skew);
             let gate = Gate {
                 form,
                 rollout: *rollout,
-                slots: Semaphore::new(skew.saturating_sub(earlier.len())),
+                slots: Semaphore::new(skew - earlier.len()),
                 skew,
                 rows: rows.len(),
                 left: AtomicUsize::new(left),
@@ -144,10 +152,8 @@ impl<'a> Rollouts<'a> {
                 unready,
                 placed: earlier.iter().map(|(row, _)| *row).collect(),
             };
-            for (row, underway) in earlier {
-                if let Some(why) = underway.stuck(rollout.progress_deadline) {
-                    gate.stop(&format!("row {row:?}: {why}"));
-                }
+            if let Some(why) = stuck {
+                gate.stop(&why);
             }
             gates.insert(form.as_str(), gate);
         }
@@ -182,7 +188,11 @@ impl<'a> Rollouts<'a> {
                 rows: gate.rows,
                 updated: gate.rows.saturating_sub(left),
                 updating: gate.changing.load(Ordering::Relaxed),
-                message: gate.stuck.get().cloned().unwrap_or_default(),
+                message: match (gate.stuck.get(), left) {
+                    (Some(why), _) => why.clone(),
+                    (None, 0) => String::new(),
+                    (None, _) => gate.waits_for(),
+                },
             }
         });
         shown.collect()
@@ -190,6 +200,20 @@ impl<'a> Rollouts<'a> {
 }
 
 impl<'a> Gate<'a> {
+    /// Which rows had a place before any was changed in this run.
+    fn waits_for(&self) -> String {
+        let mut rows: Vec<&str> = self.unready.union(&self.placed).copied().collect();
+        rows.sort_unstable();
+        match rows.as_slice() {
+            [] => String::new(),
+            [row] => format!("row {row:?} was not ready before"),
+            [row, more @ ..] => format!(
+                "row {row:?} and {} were not ready before",
+                plural(more.len(), "other")
+            ),
+        }
+    }
+
     /// Whether a row needs a place although nothing is written for it.
     pub(super) fn awaits(&self, row: &str) -> bool {
         self.unready.contains(row)
@@ -272,6 +296,11 @@ impl Slot<'_> {
     /// What was made of the row is ready: another one may begin.
     pub(super) fn ready(self) {
         self.gate.left.fetch_sub(1, Ordering::Relaxed);
+        self.gate.changing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Nothing could be done for the row: another one may begin.
+    pub(super) fn leave(self) {
         self.gate.changing.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -30,12 +30,19 @@ pub(crate) struct Ledger {
     nodes: Nodes,
     /// The wanted objects that were not as they shall be.
     open: Objects,
-    /// Since when objects are waited for.
-    awaited: HashMap<Object, Instant>,
+    /// The objects that are waited for.
+    awaited: HashMap<Object, Awaited>,
     /// The rows that are under way.
     underway: Earlier,
     /// The contexts that have been looked at.
     contexts: HashSet<String>,
+}
+
+/// How an object is waited for.
+#[derive(Clone, Copy)]
+struct Awaited {
+    since: Instant,
+    limit: Duration,
 }
 
 /// An object: context and id.
@@ -86,7 +93,8 @@ impl Ledger {
 
     /// Whether an object of the last pass is on its way.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.nodes.is_waiting() || !self.awaited.is_empty()
+        let mut awaited = self.awaited.values();
+        self.nodes.is_waiting() || awaited.any(|one| !one.limit.is_zero())
     }
 
     /// The rows that the passes have left under way.
@@ -107,14 +115,17 @@ impl Ledger {
         let refused = of_codes(&failures, &[&HELD[..], &[Code::Immutable]].concat());
         failures.extend(ended.failures.into_iter().chain(error.clone()));
         let is_known = |context: &str| result.contexts.iter().any(|known| known == context);
-        self.wait_for(result, is_known, ended.at);
+        // What is only looked at is not waited for.
+        let performs = result.dry_run.is_empty();
+        if performs {
+            self.wait_for(result, &refused, is_known, ended.at);
+        }
         let seen = objects(result, &held, &self.awaited, ended.at);
-        self.underway.retain(|context, _| !is_known(context));
-        for object in seen
-            .iter()
-            .filter(|object| !is_among(&refused, object.resource))
-        {
-            self.note_underway(object, ended.at);
+        if performs {
+            self.underway.retain(|context, _| !is_known(context));
+            for object in &seen {
+                self.note_underway(object);
+            }
         }
         let seen = seen.into_iter().map(|object| object.seen);
         let now = Nodes::of(seen.chain(problems(result)));
@@ -126,7 +137,8 @@ impl Ledger {
         if error.is_none() {
             self.open = open(result);
         }
-        if !result.namespace.is_empty() {
+        // That of another context is another one.
+        if self.namespace.is_empty() {
             self.namespace.clone_from(&result.namespace);
         }
         TenantPass {
@@ -162,24 +174,41 @@ impl Ledger {
         }
     }
 
-    /// Notes since when objects are waited for: since they were written, or since there is somebody who waits.
-    /// What was ready and is so no more has lost something; it is not late.
-    fn wait_for(&mut self, result: &DeployResult, is_known: impl Fn(&str) -> bool, now: Instant) {
+    /// When the next object is late that is waited for.
+    pub(crate) fn next_late(&self) -> Option<Instant> {
+        self.awaited.values().map(|one| one.since + one.limit).min()
+    }
+
+    /// Notes since when objects are waited for: since they were written, or it was tried, or since there is
+    /// somebody who waits. What was ready and is so no more has lost something; it is not late. What may not be
+    /// written in any case is not waited for either.
+    fn wait_for(
+        &mut self,
+        result: &DeployResult,
+        refused: &Objects,
+        is_known: impl Fn(&str) -> bool,
+        now: Instant,
+    ) {
         let mut before = std::mem::take(&mut self.awaited);
         for resource in &result.resources {
-            let is_wanted = resource.conflict_policy.is_some();
-            if !is_wanted || resource.ready || ready_within(resource).is_zero() {
+            let limit = ready_within(resource);
+            let is_wanted = resource.conflict_policy.is_some() && !is_among(refused, resource);
+            let has_failed = resource.action == Action::Failed;
+            let is_done = resource.ready || limit.is_zero();
+            if !is_wanted || is_done && !has_failed {
                 continue;
             }
             let object = object_of(resource);
+            let known = before.remove(&object).map(|one| one.since);
             let since = match resource.action {
-                Action::Failed | Action::Skipped => before.remove(&object),
+                Action::Failed => Some(known.unwrap_or(now)),
+                Action::Skipped => known,
                 action if action.is_change() => Some(now),
                 _ if !self.contexts.contains(&resource.context) => Some(now),
-                _ => before.remove(&object),
+                _ => known,
             };
             if let Some(since) = since {
-                self.awaited.insert(object, since);
+                self.awaited.insert(object, Awaited { since, limit });
             }
         }
         before.retain(|(context, _), _| !is_known(context));
@@ -188,7 +217,10 @@ impl Ledger {
     }
 
     /// Notes that the row of an object is under way, if it is.
-    fn note_underway(&mut self, object: &Left<'_>, now: Instant) {
+    fn note_underway(&mut self, object: &Left<'_>) {
+        let Some(since) = object.since else {
+            return;
+        };
         let Seen {
             context,
             row,
@@ -197,9 +229,6 @@ impl Ledger {
             reason,
         } = &object.seen;
         let failed = (*state == State::Failed).then(|| format!("{}: {reason}", object.resource.id));
-        let Some(since) = object.since.or(failed.as_ref().map(|_| now)) else {
-            return;
-        };
         let rows = self.underway.entry((*context).to_owned()).or_default();
         let rows = rows.entry((*form).to_owned()).or_default();
         let underway = rows.entry((*row).to_owned()).or_insert(Underway {
@@ -251,7 +280,7 @@ struct Left<'a> {
 fn objects<'a>(
     result: &'a DeployResult,
     held: &Objects,
-    awaited: &HashMap<Object, Instant>,
+    awaited: &HashMap<Object, Awaited>,
     now: Instant,
 ) -> Vec<Left<'a>> {
     let wanted = result.resources.iter();
@@ -260,7 +289,7 @@ fn objects<'a>(
         let part = resource.part.as_ref()?;
         // Nothing is copied where there are none.
         let since = (!awaited.is_empty()).then(|| awaited.get(&object_of(resource)));
-        let since = since.flatten().copied();
+        let since = since.flatten().map(|one| one.since);
         let is_late = |limit| since.is_some_and(|since| now.duration_since(since) >= limit);
         let (reason, waiting_for) = (&*resource.reason, &*resource.waiting_for);
         let (state, reason) = match (resource.action, ready_within(resource)) {
@@ -367,7 +396,7 @@ fn attempts(result: &DeployResult) -> Vec<Attempts> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeMap, time::Duration};
 
     use tokio::time::Instant;
     use weft_domain::{
@@ -543,12 +572,70 @@ mod tests {
         // What was ready has lost something: nobody knows how long that takes.
         assert_eq!(at(330, Action::Unchanged, false), ("waiting", None));
         assert_eq!(at(9_999, Action::Unchanged, false), ("waiting", None));
-        // A write that fails is no new time, and is known at once.
-        let (how, underway) = at(10_000, Action::Failed, false);
-        assert_eq!(
-            (how, underway.map(|(since, _)| since)),
-            ("failed", Some(10_000))
+        // That it has failed for good is no failure of a change either.
+        let lost = PlannedResource {
+            failed: true,
+            ..object("a", Action::Unchanged, false)
+        };
+        let now = begun + Duration::from_secs(9_999);
+        assert_eq!(later(&mut ledger, now, lost), "failed");
+        assert!(
+            ledger
+                .underway()
+                .get("sandbox")
+                .is_none_or(BTreeMap::is_empty)
         );
+        let mut at = |seconds, action, ready| {
+            let now = begun + Duration::from_secs(seconds);
+            let how = later(&mut ledger, now, object("a", action, ready));
+            let since = ledger
+                .underway()
+                .get("sandbox")
+                .map(|forms| forms["web"]["a"].since);
+            (how, since.map(|since| (since - begun).as_secs()))
+        };
+        // A write that fails is no new time, and is known at once.
+        assert_eq!(at(10_000, Action::Failed, false), ("failed", Some(10_000)));
+        assert_eq!(
+            at(10_001, Action::Unchanged, false),
+            ("waiting", Some(10_000))
+        );
+    }
+
+    #[test]
+    fn what_is_only_looked_at_is_never_late() {
+        let mut ledger = Ledger::new("crm".to_owned(), "t".to_owned());
+        let begun = Instant::now();
+        for seconds in [0, 9_999] {
+            let result = DeployResult {
+                dry_run: "plan".to_owned(),
+                ..run(vec![object("a", Action::Unchanged, false)])
+            };
+            let pass = ledger.add(Ended {
+                cause: Cause::Resync,
+                begun_at: jiff::Timestamp::UNIX_EPOCH,
+                seconds: 0.1,
+                at: begun + Duration::from_secs(seconds),
+                read: Reading::Done,
+                is_same: true,
+                result: Ok(&result),
+                failures: Vec::new(),
+                next_seconds: None,
+            });
+            assert_eq!((pass.totals[0].ready, pass.totals[0].failed), (0, 0));
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_the_one_that_it_was() {
+        let mut ledger = Ledger::new("crm".to_owned(), String::new());
+        for namespace in ["x", "y"] {
+            let result = DeployResult {
+                namespace: namespace.to_owned(),
+                ..run(vec![object("a", Action::Unchanged, true)])
+            };
+            assert_eq!(add(&mut ledger, &result, false).namespace, "x");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     api::{
         deploy::{DeployDesign, Goal, Mode, Removal},
-        design::{DeployResult, RolloutPhase},
+        design::{DeployResult, PlannedResource, RolloutPhase, RolloutStatus},
         operation::Event,
         tenant::{Cause, Reading, TenantPass, WatchPart, WatchTenants},
     },
@@ -64,8 +64,8 @@ pub(crate) async fn watch(
 /// The last rows, and what is known of them.
 struct Kept {
     rows: Rows,
-    /// Why nothing may be removed for them.
-    blocked: Option<Error>,
+    /// Why nothing may be removed for them, by cluster.
+    blocked: Vec<Error>,
     /// Whether all clusters have been looked at since they were read.
     is_seen: bool,
 }
@@ -109,7 +109,7 @@ struct Left {
     reader: Reader,
     read: Option<Result<Rows>>,
     run: Option<Result<DeployResult>>,
-    blocked: Option<Error>,
+    blocked: Vec<Error>,
 }
 
 impl Watcher {
@@ -268,7 +268,7 @@ impl Watcher {
                 self.unread = 0;
                 self.kept = Some(Kept {
                     rows,
-                    blocked: None,
+                    blocked: Vec::new(),
                     is_seen,
                 });
             }
@@ -342,7 +342,12 @@ impl Watcher {
         let wait = growing(self.vain).min(self.interval);
         // Without rows there is nothing to try but to read them.
         let tries = !is_settled && self.kept.is_some();
-        self.retry = tries.then(|| Instant::now() + wait);
+        let retry = Instant::now() + wait;
+        let late = self
+            .ledger
+            .next_late()
+            .filter(|late| *late > Instant::now());
+        self.retry = tries.then(|| late.map_or(retry, |late| retry.min(late)));
     }
 
     /// Watches the objects of a run, if they are others than before.
@@ -377,7 +382,7 @@ impl Watcher {
         let reads = matches!(cause, Cause::Start | Cause::Resync) || self.kept.is_none();
         let kept = self.kept.as_ref();
         let mut rows = kept.map(|kept| kept.rows.clone());
-        let mut blocked = kept.and_then(|kept| kept.blocked.clone());
+        let mut blocked = kept.map_or_else(Vec::new, |kept| kept.blocked.clone());
         let (services, deploy) = (self.services.clone(), self.deploy.clone());
         let earlier = Arc::new(self.ledger.underway().clone());
         let (leave, left) = oneshot::channel();
@@ -388,7 +393,7 @@ impl Watcher {
                 let now = reader.rows(&handle).await;
                 if let Ok(now) = &now {
                     rows = Some(now.clone());
-                    blocked = None;
+                    blocked.clear();
                 }
                 read = Some(now);
             }
@@ -453,75 +458,94 @@ struct Work<'a> {
 impl Work<'_> {
     /// Makes clusters hold the objects of rows. Where too much would go, everything stays and the rest is done; why
     /// is in `blocked`, as it is where that is known from before.
-    async fn make(&self, rows: Rows, blocked: &mut Option<Error>) -> Result<DeployResult> {
-        let mut result = if blocked.is_some() {
-            self.run(&self.keeping(Vec::new()), rows).await?
-        } else {
-            let mut tried = self.run(&self.deploy, rows.clone()).await;
-            let held = take_held(&mut tried);
-            *blocked = held.first().cloned();
-            match tried {
-                _ if held.is_empty() => tried?,
-                Err(_) => self.run(&self.keeping(Vec::new()), rows).await?,
-                // The other clusters have done all of theirs.
-                Ok(mut done) => {
-                    let contexts = held
-                        .iter()
-                        .filter_map(|error| error.place().context.clone());
-                    match self.run(&self.keeping(contexts.collect()), rows).await {
-                        Ok(kept) => done.join(kept),
-                        Err(error) => done.failures.push(error.into()),
-                    }
-                    done
+    async fn make(&self, rows: Rows, blocked: &mut Vec<Error>) -> Result<DeployResult> {
+        let known = contexts_of(blocked);
+        let mut done = None;
+        if known.len() < self.deploy.target.each().len() {
+            let others = self.without(&known);
+            let (tried, held) = without_held(self.run(&others, rows.clone()).await);
+            blocked.extend(held);
+            done = tried;
+        }
+        if !blocked.is_empty() {
+            let kept = self.run(&self.keeping(contexts_of(blocked)), rows).await;
+            done = Some(match (done, kept) {
+                (None, kept) => kept,
+                (Some(Ok(mut done)), Ok(kept)) => {
+                    done.join(kept);
+                    Ok(done)
                 }
-            }
-        };
-        // Rows of a rollout whose turn has not come: it comes with one of the next passes.
-        result
-            .failures
-            .retain(|failure| failure.code() != Code::Partial);
+                (Some(Ok(mut done)), Err(error)) | (Some(Err(error)), Ok(mut done)) => {
+                    done.failures.push(error.into());
+                    Ok(done)
+                }
+                (Some(Err(error)), Err(other)) => Err(error.along_with(other)),
+            });
+        }
+        let none = || Err(Error::internal("a pass without a cluster"));
+        let mut result = done.unwrap_or_else(none)?;
+        // Rows of a rollout whose turn has not come: it comes with one of the next passes, unless it stands still.
+        let is_stuck = |one: &RolloutStatus| one.phase == RolloutPhase::Failed;
+        if !result.rollouts.iter().any(is_stuck) {
+            result
+                .failures
+                .retain(|failure| failure.code() != Code::Partial);
+        }
         Ok(result)
     }
 
     async fn run(&self, deploy: &DeployDesign, rows: Rows) -> Result<DeployResult> {
-        deploy::of_read(
-            &self.services,
-            deploy,
-            rows,
-            self.earlier.clone(),
-            self.handle,
-        )
-        .await
+        let earlier = self.earlier.clone();
+        deploy::of_read(&self.services, deploy, rows, earlier, self.handle).await
     }
 
-    /// The same without removals, in these contexts or else in all of them.
+    /// The same in all contexts but these.
+    fn without(&self, contexts: &[String]) -> DeployDesign {
+        let mut deploy = self.deploy.clone();
+        deploy
+            .target
+            .contexts
+            .retain(|context| !contexts.contains(context));
+        deploy
+    }
+
+    /// The same without removals in these contexts.
     fn keeping(&self, contexts: Vec<String>) -> DeployDesign {
         let mut deploy = self.deploy.clone();
         if let Goal::Rows { removal, .. } = &mut deploy.goal {
             *removal = Removal::Never;
         }
-        if !contexts.is_empty() {
+        // A single one may have no name.
+        if deploy.target.contexts.len() > 1 {
             deploy.target.contexts = contexts;
         }
         deploy
     }
 }
 
-/// Takes out of what a run has said what clusters have refused because too much would go.
-fn take_held(run: &mut Result<DeployResult>) -> Vec<Error> {
+/// The contexts in which nothing may be removed.
+fn contexts_of(blocked: &[Error]) -> Vec<String> {
+    let contexts = blocked.iter().map(|error| error.place().context.clone());
+    contexts.map(Option::unwrap_or_default).collect()
+}
+
+/// A run without those clusters that have refused everything because too much would go, if others are left; and why
+/// they have.
+fn without_held(run: Result<DeployResult>) -> (Option<Result<DeployResult>>, Vec<Error>) {
     let is_too_many = |error: &Error| error.code() == Code::TooManyGone;
     match run {
-        Ok(result) => {
+        Ok(mut result) => {
             let mut held = Error::of_bodies(&result.failures);
             held.retain(is_too_many);
             result
                 .failures
                 .retain(|failure| failure.code() != Code::TooManyGone);
-            held
+            (Some(Ok(result)), held)
         }
         Err(error) => {
-            let errors = error.iter().filter(|error| is_too_many(error));
-            errors.cloned().collect()
+            let (held, others): (Vec<Error>, Vec<Error>) =
+                error.apart().into_iter().partition(is_too_many);
+            (Error::all(others).map(Err), held)
         }
     }
 }
@@ -546,7 +570,9 @@ fn is_settled(result: &DeployResult) -> bool {
     let wanted = result.resources.iter();
     let mut wanted = wanted.filter(|resource| resource.conflict_policy.is_some());
     let is_moving = |phase| phase == RolloutPhase::InProgress;
-    wanted.all(|resource| resource.ready && resource.action != Action::Failed)
+    let is_ready =
+        |resource: &PlannedResource| resource.ready || resource.ready_within_seconds == Some(0);
+    wanted.all(|resource| is_ready(resource) && resource.action != Action::Failed)
         && !result.rollouts.iter().any(|one| is_moving(one.phase))
 }
 
@@ -558,4 +584,53 @@ fn has_written(summary: &Summary) -> bool {
 /// The wait after so many vain tries.
 fn growing(tries: u32) -> Duration {
     RETRY.saturating_mul(1 << tries.min(16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{contexts_of, without_held};
+    use crate::{
+        api::design::DeployResult,
+        error::{Code, Error, Place},
+    };
+
+    fn of(context: &str, code: Code) -> Error {
+        let place = Place {
+            context: Some(context.to_owned()),
+            ..Place::default()
+        };
+        Error::new(code, "why").at(place)
+    }
+
+    #[test]
+    fn clusters_that_would_lose_too_much_are_told_from_others() {
+        let held = || [of("b", Code::TooManyGone), of("c", Code::TooManyGone)];
+        // Some have done theirs.
+        let mut result = DeployResult::default();
+        let away = of("d", Code::ClusterUnreachable);
+        let failures = held().into_iter().chain([away.clone()]);
+        result.failures = failures.map(Into::into).collect();
+        let (done, blocked) = without_held(Ok(result));
+        let left = done.and_then(Result::ok).map(|done| done.failures.len());
+        assert_eq!(
+            (left, contexts_of(&blocked)),
+            (Some(1), vec!["b".into(), "c".into()])
+        );
+        // None has.
+        let all = Error::all(held()).map_or_else(|| Ok(DeployResult::default()), Err);
+        let (done, blocked) = without_held(all);
+        assert!(done.is_none() && blocked.iter().all(|error| error.more().is_empty()));
+        assert_eq!(contexts_of(&blocked), ["b", "c"]);
+        // One is away.
+        let both = held().into_iter().chain([away]);
+        let all = Error::all(both).map_or_else(|| Ok(DeployResult::default()), Err);
+        let (done, blocked) = without_held(all);
+        let left = done
+            .and_then(Result::err)
+            .map(|error| (error.code(), error.more().len()));
+        assert_eq!(
+            (left, blocked.len()),
+            (Some((Code::ClusterUnreachable, 0)), 2)
+        );
+    }
 }

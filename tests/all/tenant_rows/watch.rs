@@ -612,7 +612,7 @@ fn a_dry_run_says_what_each_pass_would_do_and_does_nothing() {
     // What the guard would hold back.
     tenants.run(&["apply"]).succeeds();
     tenants.exec("UPDATE tenants SET active = 'no'");
-    let told = "unless --max-delete 1 allows it, nothing will be deleted: 1 of 1 rows would lose their objects";
+    let told = "without --max-delete 1, and a watch deletes nothing there: 1 of 1 rows would lose their objects";
     let run = tenants.run(&["watch", "--passes", "1", "--dry-run=client"]);
     assert!(run.stderr.contains(told), "{run}");
     let run = tenants.run(&["plan"]).ends(1);
@@ -780,6 +780,27 @@ fn a_row_whose_objects_are_refused_each_time_keeps_the_others_from_changing() {
     watch.until("all is as it shall be", |pass| {
         pass["rollouts"][0]["phase"] == "Complete" && pass["totals"][0]["ready"] == 6
     });
+}
+
+#[test]
+fn what_waits_for_an_object_that_may_not_be_written_keeps_no_row_waiting() {
+    let after = "    - {id: after, dependIds: [web], nameTemplate: '{{ .uid }}-after', spec: {apiVersion: v1, kind: \
+                 ConfigMap, data: {a: b}}}\n";
+    let form = format!(
+        "{}  configMaps:\n{after}",
+        super::rollout::form("maxSkew: 1", "", "")
+    );
+    let tenants = Tenants::with_nodes(&form);
+    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    tenants.place.change(
+        &["create", "deployment", "a", "--image=example.invalid/web:1"],
+        "",
+    );
+    let mut watch = tenants.watch(&["--interval", "300ms"]);
+    watch.until("the others are ready", |pass| {
+        pass["totals"][0]["ready"] == 2
+    });
+    assert_eq!(tenants.place.names("configmap"), ["b-after", "c-after"]);
 }
 
 #[test]
