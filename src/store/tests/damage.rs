@@ -218,7 +218,8 @@ async fn a_flipped_bit_in_a_document_is_noticed() {
     filled(&place).await;
     place
         .tamper(
-            "UPDATE design_version SET body = CAST(substr(body, 1, 40) || x'00' || \
+            "UPDATE design_version SET body = CAST(substr(body, 1, 40) || \
+             CASE hex(substr(body, 41, 1)) WHEN '00' THEN x'01' ELSE x'00' END || \
              substr(body, 42) AS BLOB) WHERE name = 'design-07' AND version = '2'",
         )
         .await;
