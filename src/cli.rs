@@ -123,6 +123,7 @@ impl Command {
         match self {
             Self::Design(noun) => noun.reports(),
             Self::Tenant(noun) => noun.reports(),
+            Self::Model(noun) => noun.reports(),
             _ => &[],
         }
     }
@@ -148,6 +149,7 @@ impl Command {
         match self {
             Self::Design(noun) => noun.is_predicate(),
             Self::Tenant(noun) => noun.is_predicate(),
+            Self::Model(noun) => noun.is_predicate(),
             Self::System(noun) => noun.is_check(),
             Self::Doctor(_) => true,
             _ => false,

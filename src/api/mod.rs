@@ -7,6 +7,7 @@
 pub mod deploy;
 pub mod deployed;
 pub mod design;
+pub mod model;
 pub mod operation;
 pub mod system;
 pub mod tenant;

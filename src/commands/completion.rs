@@ -31,6 +31,7 @@ const MOST: usize = 200;
 const REPORTS: &[(&str, &[Report])] = &[
     ("design validate", findings::REPORTS),
     ("tenant lint", findings::REPORTS),
+    ("model validate", findings::REPORTS),
 ];
 
 /// Print a completion script; it calls back into this program, so it always fits.

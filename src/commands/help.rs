@@ -190,7 +190,7 @@ fn formats() -> String {
     for (name, help) in FORMATS {
         let _ = writeln!(text, "  {name:<10} {help}");
     }
-    text.push_str("\nSome commands have more: design validate has junit and sarif.\n");
+    text.push_str("\nSome commands have more: design validate, tenant lint and model validate have junit and sarif.\n");
     text
 }
 

@@ -157,6 +157,24 @@ rules! {
     InvalidRow = "invalid-row", Error;
     /// A text of the column `activate` that says neither yes nor no.
     UnclearActivation = "unclear-activation", Warning;
+    /// A definition of a schema version that nobody knows.
+    UnknownSchemaVersion = "unknown-schema-version", Error;
+    /// A definition that belongs to no model.
+    NoModel = "no-model", Error;
+    /// Two models where one is meant.
+    SeveralModels = "several-models", Error;
+    /// A model without anything in it.
+    EmptyModel = "empty-model", Error;
+    /// A definition that names another model than the one it is with.
+    OtherModel = "other-model", Error;
+    /// Two definitions of one thing.
+    DuplicateDefinition = "duplicate-definition", Error;
+    /// What should be a schema and is none.
+    InvalidSchema = "invalid-schema", Error;
+    /// A category that is none of the usual ones.
+    UnknownCategory = "unknown-category", Warning;
+    /// A component that a relationship names and its model doesn't have.
+    UnknownComponent = "unknown-component", Warning;
 }
 
 impl Rule {

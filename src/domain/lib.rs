@@ -7,6 +7,7 @@
 //! * [`design`], [`component`], [`secret`], [`diff`], [`overlay`]: designs, their secrets, differences and variants.
 //! * [`compose`], [`export`]: Compose files in; manifests, charts, kustomizations, packages out.
 //! * [`model`], [`schema`]: what a cluster serves, and whether an object fits it.
+//! * [`registry`]: definitions of models and their parts, as people exchange them.
 //! * [`resource`], [`reference`](mod@reference), [`check`], [`graph`], [`plan`]: from manifests to an ordered plan.
 //! * [`readiness`], [`ownership`], [`quota`]: what a live object waits for, who owns its fields, what a namespace has left.
 //! * [`template`]: texts made of rows, as Go's templates with Sprig's functions make them.
@@ -36,6 +37,7 @@ pub mod plan;
 pub mod quota;
 pub mod readiness;
 pub mod reference;
+pub mod registry;
 pub mod resource;
 pub mod schema;
 pub mod secret;

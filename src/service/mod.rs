@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod design;
 pub mod model;
 pub mod operation;
+pub mod registry;
 pub mod source;
 pub mod system;
 pub mod tenant;

@@ -1,7 +1,7 @@
 //! What a command does with input that is wrong: the exact code, exit status and place, nothing
 //! stored, nothing lost. Large inputs are files of `testdata/bad`, whose names announce the code.
 
-mod archives;
+pub mod archives;
 mod control;
 mod corpus;
 mod files;

@@ -96,6 +96,7 @@ const FIXTURES: &[Fixture] = &[
     )
     .with(Needs::Cluster)
     .changes(),
+    fixture("model validate", &["./acme-queue"]),
     fixture("tenant test-connection", &["hub.yaml"]).volatile(),
     fixture("tenant init", &["multi-tier"]).changes(),
     fixture("tenant export", &["alerts", "--to", "alerts.yaml"]).changes(),
@@ -320,6 +321,7 @@ fn stocked(shop: &str) -> Sandbox {
     let beside = hub.replace("rows.db", "../rows.db");
     sandbox.write("crm/tenants.yaml", format!("{beside}---\n{FORM}"));
     sandbox.write("hub.yaml", hub);
+    crate::model::write_acme_queue(&sandbox);
     sandbox.write("changed/settings.yaml", SETTINGS.replace("old", "new"));
     sandbox.run(["design", "import", "shop.yaml"]).succeeds();
     sandbox

@@ -26,6 +26,7 @@ mod forms;
 mod generated;
 mod harness;
 mod install;
+mod model;
 mod seeded;
 mod server;
 mod support;

@@ -52,6 +52,18 @@ pub(crate) struct SourceArgs {
     /// The release name that a chart is rendered with, if not the chart's own
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     release_name: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// How much of a source is read.
+#[expect(
+    clippy::struct_field_names,
+    reason = "these are the names of the flags"
+)]
+#[derive(clap::Args, Debug, Default)]
+#[command(next_help_heading = "Source options")]
+pub(crate) struct LimitArgs {
     /// How large a source may be, for example 512MiB
     #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
     max_input_size: Option<u64>,
@@ -114,9 +126,7 @@ impl SourceArgs {
     /// # Errors
     /// When it can't be read, or rendered.
     pub(crate) async fn load(&self, cx: &Context, argument: &str) -> Result<Bundle> {
-        let source: Source = argument
-            .parse()
-            .map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))?;
+        let source = parsed(argument)?;
         let progress = Progress::new(cx.terminal.clone());
         let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
         let loaded = source::load(&source, &self.options(cx), cx.cancel.clone()).await;
@@ -165,7 +175,6 @@ impl SourceArgs {
 
     /// How files, archives and charts are read.
     fn options(&self, cx: &Context) -> source::Options {
-        let defaults = source::Limits::default();
         source::Options {
             values: self.values.clone(),
             set: self.set.clone(),
@@ -176,19 +185,30 @@ impl SourceArgs {
             plain_http: self.plain_http,
             namespace: self.namespace(cx),
             timeout: cx.request_timeout(),
-            limits: source::Limits {
-                input: self.max_input_size.unwrap_or(defaults.input),
-                files: self.max_files.unwrap_or(defaults.files),
-                unpacked: self.max_unpacked_size.unwrap_or(defaults.unpacked),
-                entries: self.max_archive_entries.unwrap_or(defaults.entries),
-                ratio: self.max_archive_ratio.unwrap_or(defaults.ratio),
-                ..defaults
-            },
+            limits: self.limits.limits(),
             ..source::Options::default()
         }
     }
 
     /// The limits of the texts that were read.
+    fn texts(&self) -> TextLimits {
+        self.limits.texts()
+    }
+}
+
+impl LimitArgs {
+    fn limits(&self) -> source::Limits {
+        let defaults = source::Limits::default();
+        source::Limits {
+            input: self.max_input_size.unwrap_or(defaults.input),
+            files: self.max_files.unwrap_or(defaults.files),
+            unpacked: self.max_unpacked_size.unwrap_or(defaults.unpacked),
+            entries: self.max_archive_entries.unwrap_or(defaults.entries),
+            ratio: self.max_archive_ratio.unwrap_or(defaults.ratio),
+            ..defaults
+        }
+    }
+
     fn texts(&self) -> TextLimits {
         TextLimits {
             document_bytes: self
@@ -198,6 +218,32 @@ impl SourceArgs {
             documents: self.max_documents,
         }
     }
+
+    /// Reads the definitions of a source.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn definitions(&self, cx: &Context, argument: &str) -> Result<Bundle> {
+        let source = parsed(argument)?;
+        let progress = Progress::new(cx.terminal.clone());
+        let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
+        let options = source::Options {
+            timeout: cx.request_timeout(),
+            limits: self.limits(),
+            ..source::Options::default()
+        };
+        let loaded = source::load_definitions(&source, &options, cx.cancel.clone()).await;
+        let mut bundle =
+            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+        step.done();
+        bundle.limits = self.texts();
+        Ok(bundle)
+    }
+}
+
+fn parsed(argument: &str) -> Result<Source> {
+    let source = argument.parse();
+    source.map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))
 }
 
 /// The stored design that an argument names, if it is no path: its name, or `design/NAME` as

@@ -747,6 +747,24 @@ impl Places {
     }
 }
 
+/// Parses texts that are no design: their documents, and where to look lines and columns up.
+///
+/// # Errors
+/// With everything that can't be parsed, or when no document is there.
+pub(in crate::service) fn parsed(bundle: Bundle) -> Result<(Vec<(Value, Origin)>, Places)> {
+    let documents = Texts::read(&bundle)?.documents.into_iter();
+    let documents = documents.map(|(value, file, line)| {
+        let origin = Origin {
+            file,
+            line: Some(line),
+            inside: Path::root(),
+            part: None,
+        };
+        (value, origin)
+    });
+    Ok((documents.collect(), Places(Some(Arc::new(bundle)))))
+}
+
 /// The document that an object was read from.
 fn document_of(origin: &Origin) -> (Arc<str>, Option<u32>) {
     (origin.file.clone(), origin.line)

@@ -262,7 +262,8 @@ pub(super) fn read_folder(
     limits: &Limits,
     cancel: &CancellationToken,
 ) -> Result<Read, Error> {
-    let mut walk = Walk::new(folder, limits, cancel)?;
+    let keep = |name: &str| source::is_read_in_folder(name) || source::is_kustomization([name]);
+    let mut walk = Walk::new(folder, keep, limits, cancel)?;
     walk.run()?;
     let Walk {
         found,
@@ -303,6 +304,38 @@ pub(super) fn read_folder(
         }
     }
     finish(files, notes, errors, origin)
+}
+
+/// Reads the files of a folder that are kept by their names. All that cannot be read is reported together.
+pub(super) fn tree_of_folder(
+    folder: &Path,
+    keep: fn(&str) -> bool,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<Tree, Error> {
+    let mut walk = Walk::new(folder, keep, limits, cancel)?;
+    walk.run()?;
+    let mut errors = walk.errors;
+    let (mut tree, mut room) = (Tree::new(), limits.input);
+    for (path, file) in &walk.found {
+        match read_limited(file, path, room, cancel) {
+            Ok(bytes) => {
+                room -= bytes.len() as u64;
+                tree.insert(path.clone(), bytes);
+            }
+            // Of all files together; nothing behind it is read.
+            Err(error @ (Error::TooLarge { .. } | Error::Cancelled { .. })) => return Err(error),
+            Err(error) => errors.push(error),
+        }
+    }
+    match errors.len() {
+        0 => Ok(tree),
+        1 => Err(errors.remove(0)),
+        _ => Err(Error::Several {
+            what: folder.display().to_string(),
+            errors,
+        }),
+    }
 }
 
 /// Reads the texts of an unpacked archive, by the rules of a folder.
@@ -388,6 +421,8 @@ fn leave_out_projects<'a>(
 /// Finds the files of a folder, folder by folder.
 struct Walk<'a> {
     root: PathBuf,
+    /// Which files are read, by their names.
+    keep: fn(&str) -> bool,
     limits: &'a Limits,
     cancel: &'a CancellationToken,
     found: BTreeMap<String, PathBuf>,
@@ -400,12 +435,14 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(
         folder: &Path,
+        keep: fn(&str) -> bool,
         limits: &'a Limits,
         cancel: &'a CancellationToken,
     ) -> Result<Self, Error> {
         let root = std::fs::canonicalize(folder).map_err(|source| failed(folder, source))?;
         Ok(Self {
             root,
+            keep,
             limits,
             cancel,
             found: BTreeMap::new(),
@@ -476,7 +513,7 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
-        let is_read = source::is_read_in_folder(&name) || source::is_kustomization([&*name]);
+        let is_read = (self.keep)(&name);
         if kind.is_dir() {
             folders.push(path);
         } else if kind.is_symlink() {

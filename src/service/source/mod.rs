@@ -9,6 +9,7 @@
 mod archive;
 mod chart;
 mod compose;
+mod definitions;
 mod error;
 mod fetch;
 mod file;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use weft_domain::source::{self, Bundle, Form, Source, SourceFile, TextLimits};
 
+pub use definitions::load_definitions;
 pub use error::{Class, Error, flag};
 
 use crate::api::design::Schemas;

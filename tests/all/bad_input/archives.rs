@@ -6,14 +6,14 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::{config_map, error_of, stored, with_kept};
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
 
 /// A tar archive of entries; names are written as they are.
-fn tar(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+pub fn tar(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, content) in entries {
         let mut header = tar::Header::new_gnu();
