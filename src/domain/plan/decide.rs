@@ -107,12 +107,12 @@ impl<'a> Decider<'a> {
         let live = live.as_ref();
         step.precondition = live.map(Precondition::of);
         // An adoption that was cut off before its turn has left the uid of what was there.
-        let is_ours = live.is_some_and(|live| {
+        let is_ours = |live: &Value| {
             let standing = Standing::of(live, &self.seen.set, &self.seen.manager);
             matches!(standing, Standing::Ours)
-        });
+        };
         let written = recorded.filter(|member| {
-            member.uid.is_some() && (member.hash.is_some() || is_ours || live.is_none())
+            member.uid.is_some() && (member.hash.is_some() || live.is_none_or(is_ours))
         });
         let once = resource.policies.creation == Creation::Once;
         let is_gone = live.is_none() && !self.seen.unseen.contains_key(&resource.id);
