@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_millis(120);
 const MOST: usize = 200;
 
 /// The commands that print reports; a test compares them with what the commands say.
-const REPORTS: &[(&str, &[Report])] = &[
+pub(super) const REPORTS: &[(&str, &[Report])] = &[
     ("design validate", findings::REPORTS),
     ("tenant lint", findings::REPORTS),
     ("model validate", findings::REPORTS),

@@ -190,7 +190,11 @@ fn formats() -> String {
     for (name, help) in FORMATS {
         let _ = writeln!(text, "  {name:<10} {help}");
     }
-    text.push_str("\nSome commands have more: design validate, tenant lint and model validate have junit and sarif.\n");
+    text.push_str("\nSome commands have more:\n\n");
+    for (command, reports) in completion::REPORTS {
+        let names: Vec<&str> = reports.iter().map(|report| report.name()).collect();
+        let _ = writeln!(text, "  {command}: {}", names.join(", "));
+    }
     text
 }
 

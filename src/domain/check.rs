@@ -388,6 +388,15 @@ impl Finding {
         inside.iter().chain(place).cloned().collect()
     }
 
+    /// Says which text may be meant, if one is near; it may be of several words, and so is quoted.
+    #[must_use]
+    pub fn did_you_mean_text(self, near: Option<&str>) -> Self {
+        let quoted = near.map(|near| format!("{near:?}"));
+        let near: Vec<&str> = quoted.iter().map(String::as_str).collect();
+        self.did_you_mean(&near)
+    }
+
+    /// Says which of some names may be meant.
     #[must_use]
     pub(crate) fn did_you_mean(self, near: &[&str]) -> Self {
         if near.is_empty() {

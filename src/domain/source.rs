@@ -470,6 +470,22 @@ pub struct Bundle {
     pub limits: TextLimits,
 }
 
+impl Bundle {
+    /// Makes a bundle of files, with nothing beside them.
+    pub fn new(name: String, origin: String, form: Form, files: Vec<SourceFile>) -> Self {
+        Self {
+            name,
+            origin,
+            form,
+            files,
+            overlays: Vec::new(),
+            values: None,
+            notes: Vec::new(),
+            limits: TextLimits::default(),
+        }
+    }
+}
+
 /// Limits of texts where they are not the usual ones of [`yaml::Limits`]. Depth has none: no
 /// parser of JSON on the way to a cluster takes more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -38,10 +38,7 @@ fn report(bundle: Bundle) -> Result<ModelReport> {
                 let finding = Finding::new(Rule::UnknownSchemaVersion, unknown.to_string())
                     .from(&origin)
                     .at(&["schemaVersion"]);
-                findings.push(match unknown.near {
-                    Some(near) => finding.hint(format!("did you mean {near:?}?")),
-                    None => finding,
-                });
+                findings.push(finding.did_you_mean_text(unknown.near));
             }
         }
     }

@@ -105,7 +105,7 @@ impl Design {
 }
 
 /// Warns of what was left out when a design was read.
-fn tell(cx: &Context, notes: &[String]) {
+pub(super) fn tell(cx: &Context, notes: &[String]) {
     for note in notes {
         cx.terminal.warn(note.as_str());
     }

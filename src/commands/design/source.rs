@@ -126,15 +126,9 @@ impl SourceArgs {
     /// # Errors
     /// When it can't be read, or rendered.
     pub(crate) async fn load(&self, cx: &Context, argument: &str) -> Result<Bundle> {
-        let source = parsed(argument)?;
-        let progress = Progress::new(cx.terminal.clone());
-        let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
-        let loaded = source::load(&source, &self.options(cx), cx.cancel.clone()).await;
-        let mut bundle =
-            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
-        step.done();
-        bundle.limits = self.texts();
-        Ok(bundle)
+        let options = self.options(cx);
+        let load = async |source: &Source| source::load(source, &options, cx.cancel.clone()).await;
+        read(cx, argument, self.texts(), load).await
     }
 
     /// Refuses values for what is taken as it is written.
@@ -224,26 +218,34 @@ impl LimitArgs {
     /// # Errors
     /// When it can't be read.
     pub(crate) async fn definitions(&self, cx: &Context, argument: &str) -> Result<Bundle> {
-        let source = parsed(argument)?;
-        let progress = Progress::new(cx.terminal.clone());
-        let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
         let options = source::Options {
             timeout: cx.request_timeout(),
             limits: self.limits(),
             ..source::Options::default()
         };
-        let loaded = source::load_definitions(&source, &options, cx.cancel.clone()).await;
-        let mut bundle =
-            loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
-        step.done();
-        bundle.limits = self.texts();
-        Ok(bundle)
+        let load = async |source: &Source| {
+            source::load_definitions(source, &options, cx.cancel.clone()).await
+        };
+        read(cx, argument, self.texts(), load).await
     }
 }
 
-fn parsed(argument: &str) -> Result<Source> {
-    let source = argument.parse();
-    source.map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))
+/// Reads a source in some way, and says so meanwhile.
+async fn read(
+    cx: &Context,
+    argument: &str,
+    limits: TextLimits,
+    load: impl AsyncFnOnce(&Source) -> Result<Bundle, source::Error>,
+) -> Result<Bundle> {
+    let source: Source = argument
+        .parse()
+        .map_err(|error| Error::new(Code::Usage, format!("cannot read the source: {error}")))?;
+    let progress = Progress::new(cx.terminal.clone());
+    let step = progress.step(format!("reading {}", weft_domain::source::mask(argument)));
+    let loaded = load(&source).await;
+    let bundle = loaded.map_err(|error| cx.interrupted().unwrap_or_else(|| error.into()))?;
+    step.done();
+    Ok(Bundle { limits, ..bundle })
 }
 
 /// The stored design that an argument names, if it is no path: its name, or `design/NAME` as

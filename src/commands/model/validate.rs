@@ -6,7 +6,7 @@ use crate::{
     api::model::ModelReport,
     commands::{
         Outcome,
-        design::source::LimitArgs,
+        design::{source::LimitArgs, tell},
         findings::{self, Checked},
     },
     context::Context,
@@ -39,9 +39,7 @@ impl Validate {
     pub(super) async fn run(self, cx: &Context) -> Result<Outcome> {
         let bundle = self.limits.definitions(cx, &self.source).await?;
         let mut report = registry::validate(bundle).await?;
-        for note in &report.notes {
-            cx.terminal.warn(note.as_str());
-        }
+        tell(cx, &report.notes);
         if self.strict {
             report.valid = findings::be_strict(&mut report.findings);
         }

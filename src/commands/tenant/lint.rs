@@ -8,6 +8,7 @@ use crate::{
         design::{
             ClusterArgs,
             source::{SchemaArgs, SourceArgs},
+            tell,
         },
         findings::{self, Checked},
     },
@@ -61,9 +62,7 @@ impl Lint {
             report.valid = false;
             report.failures.push(missing.into());
         }
-        for note in &report.notes {
-            cx.terminal.warn(note.as_str());
-        }
+        tell(cx, &report.notes);
         if self.strict {
             report.valid = findings::be_strict(&mut report.findings);
         }

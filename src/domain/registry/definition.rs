@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::check::{Finding, Rule, Severity};
+use crate::component;
 use crate::near::nearest;
 use crate::path::Path;
 use crate::resource::Origin;
@@ -54,11 +55,7 @@ impl DefinitionKind {
                 "models.meshery.io/v1beta3",
                 "models.meshery.io/v1beta2",
             ],
-            Self::Component => &[
-                "components.meshery.io/v1beta1",
-                "components.meshery.io/v1beta2",
-                "components.meshery.io/v1beta3",
-            ],
+            Self::Component => component::SCHEMA_VERSIONS,
             Self::Relationship => &[
                 "relationships.meshery.io/v1alpha3",
                 "relationships.meshery.io/v1beta1",
@@ -173,10 +170,9 @@ impl Definition {
             return Ok(Some(Self { kind, body }));
         }
         let all = known.flat_map(|kind| kind.schema_versions().iter().copied());
-        let near = nearest(version, all.clone());
         Err(UnknownVersion {
             version: version.to_owned(),
-            near: near.and_then(|near| all.clone().find(|known| *known == near)),
+            near: nearest(version, all),
         })
     }
 

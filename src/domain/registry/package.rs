@@ -3,7 +3,7 @@
 //! Only what documents say counts, and which folder they are in: a model takes what is in its folder and below, up to
 //! the next model. What is in no model's folder belongs to the model that it names, or to the only one there is.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -104,6 +104,14 @@ impl Document {
         file.rfind('/').map_or("", |slash| &file[..=slash])
     }
 
+    /// That folder, and those that it is in, from the inside.
+    fn folders(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.folder()), |folder| {
+            let inner = folder.strip_suffix('/')?;
+            Some(inner.rfind('/').map_or("", |slash| &inner[..=slash]))
+        })
+    }
+
     fn is(&self, kind: DefinitionKind) -> bool {
         self.definition.kind == kind
     }
@@ -124,7 +132,7 @@ pub fn packages(documents: Vec<Document>) -> (Vec<Package>, Vec<Finding>) {
         .into_iter()
         .partition(|document| document.is(DefinitionKind::Model));
     let mut findings = Vec::new();
-    let mut by_folder: BTreeMap<String, usize> = BTreeMap::new();
+    let mut by_folder: HashMap<String, usize> = HashMap::new();
     let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
     let mut packages: Vec<Package> = Vec::new();
     for model in models {
@@ -146,12 +154,10 @@ pub fn packages(documents: Vec<Document>) -> (Vec<Package>, Vec<Finding>) {
         });
     }
     for part in parts {
-        let above = |folder: &str| part.folder().starts_with(folder);
-        let nearest = by_folder
-            .iter()
-            .filter(|(folder, _)| above(folder))
-            .max_by_key(|(folder, _)| folder.len())
-            .map(|(_, at)| *at);
+        let nearest = part
+            .folders()
+            .find_map(|folder| by_folder.get(folder))
+            .copied();
         let named = by_name.get(part.definition.model()).map(Vec::as_slice);
         let of = match (nearest, named, packages.len()) {
             (Some(at), ..) => Some(at),
@@ -178,13 +184,18 @@ impl Package {
             .collect();
         self.check_model(&mut findings);
         let mut known = HashMap::new();
+        let components = self.parts.iter();
+        let kinds: HashSet<&str> = components
+            .filter(|part| part.is(DefinitionKind::Component))
+            .map(|part| part.definition.text(&["component", "kind"]))
+            .collect();
         for part in &self.parts {
             let identity = identity(&part.definition);
             if let Some(first) = known.insert(identity, &part.origin) {
                 let message = format!("{first} defines the same");
                 findings.push(part.finding(Rule::DuplicateDefinition, message));
             }
-            self.check_part(part, &mut findings);
+            self.check_part(part, &kinds, &mut findings);
         }
         findings
     }
@@ -202,10 +213,7 @@ impl Package {
             }
             let message = format!("{text:?} is none of the usual ones");
             let finding = model.finding(Rule::UnknownCategory, message).at(path);
-            findings.push(match nearest(text, known.iter().copied()) {
-                Some(near) => finding.hint(format!("did you mean {near:?}?")),
-                None => finding,
-            });
+            findings.push(finding.did_you_mean_text(nearest(text, known.iter().copied())));
         }
         if self.parts.is_empty() {
             let message = "it has no component, no relationship and no kind of connections";
@@ -213,7 +221,7 @@ impl Package {
         }
     }
 
-    fn check_part(&self, part: &Document, findings: &mut Vec<Finding>) {
+    fn check_part(&self, part: &Document, kinds: &HashSet<&str>, findings: &mut Vec<Finding>) {
         let own = self.model.definition.text(&["name"]);
         let named = part.definition.model();
         if !named.is_empty() && named != own {
@@ -231,19 +239,19 @@ impl Package {
                     findings.push(finding.at(&["component", "schema"]));
                 }
             }
-            DefinitionKind::Relationship => self.check_ends(part, findings),
+            DefinitionKind::Relationship => self.check_ends(part, kinds, findings),
             DefinitionKind::Model | DefinitionKind::Connection => {}
         }
     }
 
-    /// Says which components of this model a relationship names that there aren't.
-    fn check_ends(&self, relationship: &Document, findings: &mut Vec<Finding>) {
+    /// Says which components of this model a relationship names that there aren't; `kinds` are those that there are.
+    fn check_ends(
+        &self,
+        relationship: &Document,
+        kinds: &HashSet<&str>,
+        findings: &mut Vec<Finding>,
+    ) {
         let own = self.model.definition.text(&["name"]);
-        let components = self.parts.iter();
-        let kinds: HashSet<&str> = components
-            .filter(|part| part.is(DefinitionKind::Component))
-            .map(|part| part.definition.text(&["component", "kind"]))
-            .collect();
         let Some(selectors) = relationship
             .definition
             .body
@@ -281,10 +289,7 @@ impl Package {
                     let finding = relationship
                         .finding(Rule::UnknownComponent, message)
                         .at_path(place);
-                    findings.push(match nearest(kind, kinds.iter().copied()) {
-                        Some(near) => finding.hint(format!("did you mean {near:?}?")),
-                        None => finding,
-                    });
+                    findings.push(finding.did_you_mean_text(nearest(kind, kinds.iter().copied())));
                 }
             }
         }

@@ -476,8 +476,8 @@ impl<'a> Work<'a> {
         if let Some(why) = failed {
             return slot.stop(&why);
         }
-        let is_done = |step: &&&Step| writes(step) && !lock(&self.broken).contains_key(&step.id);
-        if waits_for_refused && lane.changes() && !lane.steps.iter().any(|step| is_done(&step)) {
+        let is_done = |step: &Step| writes(step) && !lock(&self.broken).contains_key(&step.id);
+        if waits_for_refused && lane.changes() && !lane.steps.iter().any(|step| is_done(step)) {
             return slot.leave();
         }
         if !self.run.waits {

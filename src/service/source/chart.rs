@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use weft_domain::source::{self, Bundle, ChartReference, Form, Source, SourceFile, TextLimits};
+use weft_domain::source::{self, Bundle, ChartReference, Form, Source, SourceFile};
 
 use super::archive::{self, Tree};
 use super::error::flag;
@@ -184,14 +184,8 @@ async fn render(work: &Work<'_>, chart: Chart) -> Result<Bundle, Error> {
         });
     }
     Ok(Bundle {
-        name: chart.name,
-        origin: work.origin.clone(),
-        form: Form::Chart,
-        files,
-        overlays: Vec::new(),
-        values: None,
         notes,
-        limits: TextLimits::default(),
+        ..Bundle::new(chart.name, work.origin.clone(), Form::Chart, files)
     })
 }
 

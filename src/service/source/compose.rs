@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use weft_domain::source::{self, Bundle, ComposeRole, Form, SourceFile, TextLimits};
+use weft_domain::source::{self, Bundle, ComposeRole, Form, SourceFile};
 
 use super::archive::Tree;
 use super::error;
@@ -162,14 +162,8 @@ pub(super) fn gather(
         });
     }
     Bundle {
-        name,
-        origin,
-        form: Form::Compose,
-        files,
-        overlays: Vec::new(),
-        values: None,
         notes,
-        limits: TextLimits::default(),
+        ..Bundle::new(name, origin, Form::Compose, files)
     }
 }
 

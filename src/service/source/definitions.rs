@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use weft_domain::source::{self, Bundle, Form, Source, SourceFile, TextLimits};
+use weft_domain::source::{self, Bundle, Form, Source, SourceFile};
 
 use super::{
     Error, Limits, Options, Work,
@@ -24,41 +24,42 @@ pub async fn load_definitions(
     options: &Options,
     cancel: CancellationToken,
 ) -> Result<Bundle, Error> {
-    let work = Work {
-        origin: source.origin(),
-        options,
-        cancel,
-    };
-    let (name, tree) = work.definitions(source).await?;
+    let work = Work::of(source, options, cancel);
+    let (name, found) = work.definitions(source).await?;
     let (limits, origin) = (options.limits.clone(), work.origin.clone());
-    let files = work.blocking(move |cancel| texts(tree, &origin, limits, &cancel));
+    let texts = work.blocking(move |cancel| found.texts(&origin, limits, &cancel));
+    let (files, notes) = texts.await?;
     Ok(Bundle {
-        name,
-        origin: source.origin(),
-        form: Form::Manifest,
-        files: files.await?,
-        overlays: Vec::new(),
-        values: None,
-        notes: Vec::new(),
-        limits: TextLimits::default(),
+        notes,
+        ..Bundle::new(name, source.origin(), Form::Manifest, files)
     })
 }
 
+/// What a source turned out to be.
+enum Found {
+    /// A file, with its name.
+    File(String, Vec<u8>),
+    /// The files of a folder, and what was left out.
+    Folder(Tree, Vec<String>),
+}
+
 impl Work<'_> {
-    /// The name of a source, and its files.
-    async fn definitions(&self, source: &Source) -> Result<(String, Tree), Error> {
+    /// The name of a source, and what it is.
+    async fn definitions(&self, source: &Source) -> Result<(String, Found), Error> {
         let (label, bytes) = match source {
             Source::Stdin => ("stdin".to_owned(), file::read_stdin(self).await?),
             Source::Path(path) => match file::look(path)? {
                 Place::Folder => {
                     let name = file::folder_name(path);
-                    let (folder, limits) = (path.clone(), self.options.limits.clone());
+                    let (folder, origin) = (path.clone(), self.origin.clone());
+                    let limits = self.options.limits.clone();
                     let is_image = path.join("oci-layout").is_file();
                     let keep = if is_image { |_: &str| true } else { is_kept };
-                    let tree = self.blocking(move |cancel| {
-                        file::tree_of_folder(&folder, keep, &limits, &cancel)
+                    let read = self.blocking(move |cancel| {
+                        file::tree_of_folder(&folder, &origin, keep, &limits, &cancel)
                     });
-                    return Ok((name, tree.await?));
+                    let (tree, notes) = read.await?;
+                    return Ok((name, Found::Folder(tree, notes)));
                 }
                 Place::File => (file::file_name(path), file::read_file(self, path).await?),
                 Place::Pipe => (file::file_name(path), file::read_pipe(self, path).await?),
@@ -77,7 +78,7 @@ impl Work<'_> {
             }
         };
         let name = source::stem(&label).to_owned();
-        Ok((name, Tree::from([(label, bytes)])))
+        Ok((name, Found::File(label, bytes)))
     }
 }
 
@@ -90,46 +91,40 @@ fn is_kept(name: &str) -> bool {
     source::is_read_in_folder(name) || is_archive && !source::is_hidden(name)
 }
 
-/// The texts of some files, and of those in them.
-fn texts(
-    tree: Tree,
-    origin: &str,
-    limits: Limits,
-    cancel: &CancellationToken,
-) -> Result<Vec<SourceFile>, Error> {
-    let is_alone = tree.len() == 1;
-    let mut unpacking = Unpacking {
-        limits,
-        cancel,
-        files: Vec::new(),
-    };
-    match layers(&tree, origin)? {
-        Some(layers) => {
-            for layer in layers {
-                unpacking.take("", layer.to_vec(), DEPTH - 1)?;
+impl Found {
+    /// The texts, in archives too, and what was left out.
+    fn texts(
+        self,
+        origin: &str,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<(Vec<SourceFile>, Vec<String>), Error> {
+        let mut unpacking = Unpacking {
+            limits,
+            cancel,
+            files: Vec::new(),
+        };
+        let notes = match self {
+            Self::File(label, bytes) => {
+                unpacking.open(label, "", bytes, DEPTH)?;
+                Vec::new()
             }
-        }
-        None => {
-            for (path, bytes) in tree {
-                let prefix = if is_alone {
-                    String::new()
-                } else {
-                    path.clone()
-                };
-                unpacking.open(path, &prefix, bytes, DEPTH)?;
+            Self::Folder(tree, notes) => {
+                unpacking.enter(origin, "", tree, DEPTH)?;
+                notes
             }
+        };
+        let mut files = unpacking.files;
+        if files.is_empty() {
+            return Err(Error::Empty {
+                what: origin.to_owned(),
+                missing: "no .yaml, .yml or .json files",
+                notes,
+            });
         }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((files, notes))
     }
-    let mut files = unpacking.files;
-    if files.is_empty() {
-        return Err(Error::Empty {
-            what: origin.to_owned(),
-            missing: "no .yaml, .yml or .json files",
-            notes: Vec::new(),
-        });
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
 }
 
 struct Unpacking<'a> {
@@ -148,44 +143,43 @@ impl Unpacking<'_> {
         bytes: Vec<u8>,
         depth: usize,
     ) -> Result<(), Error> {
-        match archive::open(bytes, &path, &self.limits, self.cancel)? {
-            Opened::Text(bytes) => {
-                let text = file::decode(&path, bytes)?;
-                self.files.push(SourceFile { path, text });
-                Ok(())
-            }
-            Opened::Archive(tree) => self.enter(&path, prefix, tree, depth),
+        if let Some(bytes) = self.unpack(&path, prefix, bytes, depth)? {
+            let text = file::decode(&path, bytes)?;
+            self.files.push(SourceFile { path, text });
         }
+        Ok(())
     }
 
-    /// Takes an archive that is nameless, such as a layer.
-    fn take(&mut self, prefix: &str, bytes: Vec<u8>, depth: usize) -> Result<(), Error> {
-        let what = if prefix.is_empty() {
-            "a layer".to_owned()
-        } else {
-            prefix.to_owned()
+    /// Takes what is in an archive; what is none is returned.
+    fn unpack(
+        &mut self,
+        what: &str,
+        prefix: &str,
+        bytes: Vec<u8>,
+        depth: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let tree = match archive::open(bytes, what, &self.limits, self.cancel)? {
+            Opened::Text(bytes) => return Ok(Some(bytes)),
+            Opened::Archive(tree) => tree,
         };
-        match archive::open(bytes, &what, &self.limits, self.cancel)? {
-            Opened::Text(_) => Ok(()),
-            Opened::Archive(tree) => self.enter(&what, prefix, tree, depth),
-        }
-    }
-
-    fn enter(&mut self, what: &str, prefix: &str, tree: Tree, depth: usize) -> Result<(), Error> {
-        let refuse = |reason| Error::Entry {
+        let depth = depth.checked_sub(1).ok_or_else(|| Error::Entry {
             what: what.to_owned(),
             entry: prefix.to_owned(),
-            reason,
-        };
-        let depth = depth
-            .checked_sub(1)
-            .ok_or_else(|| refuse("is an archive in too many archives"))?;
+            reason: "is an archive in too many archives",
+        })?;
         let size: u64 = tree.values().map(|bytes| bytes.len() as u64).sum();
         self.limits.unpacked = self.limits.unpacked.saturating_sub(size);
         self.limits.entries = self.limits.entries.saturating_sub(tree.len());
+        self.enter(what, prefix, tree, depth)?;
+        Ok(None)
+    }
+
+    /// Takes the files of an archive or a folder, or of the layers of an image.
+    fn enter(&mut self, what: &str, prefix: &str, tree: Tree, depth: usize) -> Result<(), Error> {
         if let Some(layers) = layers(&tree, what)? {
             for layer in layers {
-                self.take(prefix, layer.to_vec(), depth)?;
+                // A layer without files has no texts.
+                let _ = self.unpack(what, prefix, layer.to_vec(), depth)?;
             }
             return Ok(());
         }

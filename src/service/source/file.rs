@@ -273,23 +273,82 @@ pub(super) fn read_folder(
     } = walk;
     let kept = leave_out_projects(found.keys().map(String::as_str), &mut notes);
     let mut files = Vec::new();
-    let mut room = limits.input;
-    for path in &kept {
-        match read_limited(&found[path], path, room, cancel) {
-            Ok(bytes) => {
-                room -= bytes.len() as u64;
-                match decode(path, bytes) {
-                    Ok(text) => files.push(SourceFile {
-                        path: path.clone(),
-                        text,
-                    }),
-                    Err(error) => errors.push(error),
-                }
-            }
+    let sought = kept.iter().map(|path| (path, &found[path]));
+    read_each(
+        sought,
+        origin,
+        limits,
+        cancel,
+        &mut errors,
+        |path, bytes| {
+            let text = decode(path, bytes)?;
+            files.push(SourceFile {
+                path: path.to_owned(),
+                text,
+            });
+            Ok(())
+        },
+    )?;
+    finish(files, notes, errors, origin)
+}
+
+/// Reads the files of a folder that are kept by their names, and says what was left out. All that cannot be read is
+/// reported together.
+pub(super) fn tree_of_folder(
+    folder: &Path,
+    origin: &str,
+    keep: fn(&str) -> bool,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<(Tree, Vec<String>), Error> {
+    let mut walk = Walk::new(folder, keep, limits, cancel)?;
+    walk.run()?;
+    let Walk {
+        found,
+        notes,
+        mut errors,
+        ..
+    } = walk;
+    let mut tree = Tree::new();
+    read_each(
+        &found,
+        origin,
+        limits,
+        cancel,
+        &mut errors,
+        |path, bytes| {
+            tree.insert(path.to_owned(), bytes);
+            Ok(())
+        },
+    )?;
+    match one_of(errors, origin) {
+        Some(error) => Err(error),
+        None => Ok((tree, notes)),
+    }
+}
+
+/// Hands on the content of each file, up to the limit of all together. What cannot be read, or taken, is added to the
+/// errors.
+fn read_each<'a>(
+    files: impl IntoIterator<Item = (&'a String, &'a PathBuf)>,
+    origin: &str,
+    limits: &Limits,
+    cancel: &CancellationToken,
+    errors: &mut Vec<Error>,
+    mut take: impl FnMut(&str, Vec<u8>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (mut room, mut is_first) = (limits.input, errors.is_empty());
+    for (path, file) in files {
+        let taken = read_limited(file, path, room, cancel).and_then(|bytes| {
+            room -= bytes.len() as u64;
+            take(path, bytes)
+        });
+        match taken {
+            Ok(()) => {}
             // The limit is of all files together, so say that; nothing behind it is read.
             Err(Error::TooLarge { flag, .. }) => {
                 errors.push(Error::TooLarge {
-                    what: if errors.is_empty() && files.is_empty() {
+                    what: if is_first {
                         path.clone()
                     } else {
                         format!("{origin} up to {path}")
@@ -302,40 +361,9 @@ pub(super) fn read_folder(
             Err(error @ Error::Cancelled { .. }) => return Err(error),
             Err(error) => errors.push(error),
         }
+        is_first = false;
     }
-    finish(files, notes, errors, origin)
-}
-
-/// Reads the files of a folder that are kept by their names. All that cannot be read is reported together.
-pub(super) fn tree_of_folder(
-    folder: &Path,
-    keep: fn(&str) -> bool,
-    limits: &Limits,
-    cancel: &CancellationToken,
-) -> Result<Tree, Error> {
-    let mut walk = Walk::new(folder, keep, limits, cancel)?;
-    walk.run()?;
-    let mut errors = walk.errors;
-    let (mut tree, mut room) = (Tree::new(), limits.input);
-    for (path, file) in &walk.found {
-        match read_limited(file, path, room, cancel) {
-            Ok(bytes) => {
-                room -= bytes.len() as u64;
-                tree.insert(path.clone(), bytes);
-            }
-            // Of all files together; nothing behind it is read.
-            Err(error @ (Error::TooLarge { .. } | Error::Cancelled { .. })) => return Err(error),
-            Err(error) => errors.push(error),
-        }
-    }
-    match errors.len() {
-        0 => Ok(tree),
-        1 => Err(errors.remove(0)),
-        _ => Err(Error::Several {
-            what: folder.display().to_string(),
-            errors,
-        }),
-    }
+    Ok(())
 }
 
 /// Reads the texts of an unpacked archive, by the rules of a folder.
@@ -361,25 +389,29 @@ pub(super) fn read_tree(tree: &Tree, origin: &str) -> Result<Read, Error> {
 fn finish(
     files: Vec<SourceFile>,
     notes: Vec<String>,
-    mut errors: Vec<Error>,
+    errors: Vec<Error>,
     origin: &str,
 ) -> Result<Read, Error> {
-    match (errors.pop(), errors.is_empty()) {
-        (None, _) if files.is_empty() => Err(Error::Empty {
+    match one_of(errors, origin) {
+        Some(error) => Err(error),
+        None if files.is_empty() => Err(Error::Empty {
             what: origin.to_owned(),
             missing: "no .yaml, .yml or .json files",
             notes,
         }),
-        (None, _) => Ok(Read { files, notes }),
-        (Some(only), true) => Err(only),
-        (Some(last), false) => {
-            errors.push(last);
-            Err(Error::Several {
-                what: origin.to_owned(),
-                errors,
-            })
-        }
+        None => Ok(Read { files, notes }),
     }
+}
+
+/// The errors of several files as one; none where there are none.
+fn one_of(mut errors: Vec<Error>, origin: &str) -> Option<Error> {
+    if errors.len() > 1 {
+        return Some(Error::Several {
+            what: origin.to_owned(),
+            errors,
+        });
+    }
+    errors.pop()
 }
 
 /// Drops what belongs to a chart or a kustomization below the top: its files mean nothing by themselves.

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use weft_domain::source::{Bundle, Form, SourceFile, TextLimits};
+use weft_domain::source::{Bundle, Form, SourceFile};
 
 use super::archive::{self, Tree};
 use super::file;
@@ -70,14 +70,9 @@ async fn build(work: &Work<'_>, name: String, place: &Path) -> Result<Bundle, Er
             notes,
         });
     }
+    let (origin, files) = (work.origin.clone(), vec![SourceFile { path, text }]);
     Ok(Bundle {
-        name,
-        origin: work.origin.clone(),
-        form: Form::Kustomization,
-        files: vec![SourceFile { path, text }],
-        overlays: Vec::new(),
-        values: None,
         notes,
-        limits: TextLimits::default(),
+        ..Bundle::new(name, origin, Form::Kustomization, files)
     })
 }

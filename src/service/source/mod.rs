@@ -174,11 +174,7 @@ pub async fn load_schemas(
     let mut schemas = Schemas::default();
     for path in paths {
         let source = Source::Path(path.clone());
-        let work = Work {
-            origin: source.origin(),
-            options,
-            cancel: cancel.clone(),
-        };
+        let work = Work::of(&source, options, cancel.clone());
         let mut archives = Vec::new();
         match file::look(path)? {
             file::Place::Folder => {
@@ -255,11 +251,7 @@ pub async fn load(
     options: &Options,
     cancel: CancellationToken,
 ) -> Result<Bundle, Error> {
-    let work = Work {
-        origin: source.origin(),
-        options,
-        cancel,
-    };
+    let work = Work::of(source, options, cancel);
     let bundle = work.read(source).await?;
     let flags = options.chart_flags();
     if bundle.form != Form::Chart && !flags.is_empty() {
@@ -303,7 +295,15 @@ impl Input {
     }
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn of(source: &Source, options: &'a Options, cancel: CancellationToken) -> Self {
+        Self {
+            origin: source.origin(),
+            options,
+            cancel,
+        }
+    }
+
     async fn read(&self, source: &Source) -> Result<Bundle, Error> {
         match (source, &self.options.repo) {
             (Source::Path(path), Some(repo)) => chart::from_repository(self, path, repo).await,
@@ -417,16 +417,7 @@ impl Work<'_> {
                 self.blocking(move |_| Ok(compose::gather(name, origin, main, &beside, Vec::new())))
                     .await
             }
-            form => Ok(Bundle {
-                name,
-                origin,
-                form,
-                files: vec![main],
-                overlays: Vec::new(),
-                values: None,
-                notes: Vec::new(),
-                limits: TextLimits::default(),
-            }),
+            form => Ok(Bundle::new(name, origin, form, vec![main])),
         }
     }
 
@@ -588,19 +579,14 @@ fn together(
         ));
     }
     let is_design = !forms.is_empty() && forms.iter().all(|form| *form == Form::Design);
+    let form = if is_design {
+        Form::Design
+    } else {
+        Form::Manifest
+    };
     Ok(Bundle {
-        name,
-        origin,
-        form: if is_design {
-            Form::Design
-        } else {
-            Form::Manifest
-        },
-        files: others,
-        overlays: Vec::new(),
-        values: None,
         notes,
-        limits: TextLimits::default(),
+        ..Bundle::new(name, origin, form, others)
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 use weft_domain::{
-    base64, near,
+    base64,
     tenant::hub::{Reference, Source},
 };
 
@@ -204,16 +204,12 @@ fn value_of(object: &Value, kind: &str, name: &str, key: &str) -> Result<Secret>
     let value = data.and_then(|data| data.get(key)).and_then(Value::as_str);
     let Some(value) = value else {
         let keys = data.into_iter().flat_map(|data| data.keys());
-        let near = near::nearest(key, keys.map(String::as_str));
-        let error = Error::new(
+        return Err(Error::new(
             Code::CredentialMissing,
             format!("{kind}/{name} has no key {key:?}"),
         )
-        .at(place());
-        return Err(match near {
-            Some(near) => error.hint(format!("did you mean {near:?}?")),
-            None => error,
-        });
+        .at(place())
+        .did_you_mean(key, keys.map(String::as_str)));
     };
     if kind == "ConfigMap" {
         return Ok(Secret::new(value));

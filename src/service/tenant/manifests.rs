@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use weft_domain::{
-    source::{Bundle, Form, SourceFile, TextLimits},
+    source::{Bundle, Form, SourceFile},
     tenant::custom_resources,
     yaml,
 };
@@ -53,16 +53,13 @@ pub(crate) async fn manifests(services: &Services, request: ReadManifests) -> Re
             })
             .hint("name a file or folder with a hub and its forms"));
     }
-    Ok(Bundle {
-        name: namespace.to_owned(),
-        origin: format!("namespace {namespace:?} of context {:?}", cluster.context()),
-        form: Form::Manifest,
+    let origin = format!("namespace {namespace:?} of context {:?}", cluster.context());
+    Ok(Bundle::new(
+        namespace.to_owned(),
+        origin,
+        Form::Manifest,
         files,
-        overlays: Vec::new(),
-        values: None,
-        notes: Vec::new(),
-        limits: TextLimits::default(),
-    })
+    ))
 }
 
 /// What of a resource its author has written.

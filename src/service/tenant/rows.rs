@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use weft_domain::{
     check::{Finding, Rule, Severity},
     model::Model,
-    near,
     resource::{Part, ResourceSet, Scope},
     secret, template,
     tenant::{
@@ -185,11 +184,8 @@ impl Rows {
         let known: HashSet<String> = self.each.iter().map(uid_of).collect();
         let missing = uids.iter().filter(|uid| !known.contains(*uid));
         let errors = missing.map(|uid| {
-            let error = Error::new(Code::TenantNotFound, format!("there is no row {uid:?}"));
-            match near::nearest(uid, known.iter().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean {near:?}?")),
-                None => error,
-            }
+            Error::new(Code::TenantNotFound, format!("there is no row {uid:?}"))
+                .did_you_mean(uid, known.iter().map(String::as_str))
         });
         if let Some(error) = Error::all(errors.collect::<Vec<_>>()) {
             return Err(error);

@@ -50,12 +50,8 @@ pub(crate) async fn view(services: &Services, request: ViewTenant) -> Result<Ten
     let resources: Vec<MemberStatus> = status.resources.into_iter().filter(is_of_row).collect();
     if resources.is_empty() {
         let message = format!("the row {row:?} of hub {hub:?} has no objects");
-        let error = Error::new(Code::TenantNotFound, message);
-        let near = weft_domain::near::nearest(&row, rows.iter().map(String::as_str));
-        return Err(match near {
-            Some(near) => error.hint(format!("did you mean {near:?}?")),
-            None => error,
-        });
+        return Err(Error::new(Code::TenantNotFound, message)
+            .did_you_mean(&row, rows.iter().map(String::as_str)));
     }
     let mut view = TenantView {
         ready: status.failures.is_empty() && resources.iter().all(|member| member.ready),

@@ -219,8 +219,8 @@ fn a_row_that_may_not_be_written_in_any_case_takes_no_turn_from_others() {
     assert_ne!(rollout(&run)["phase"], "Failed", "{run}");
 }
 
-#[test]
-fn what_waits_for_an_object_that_may_not_be_written_takes_no_turn_either() {
+/// Three rows, a ConfigMap after each Deployment; that of the first is a stranger's.
+pub(super) fn with_a_refused_row() -> Tenants {
     let after = "    - {id: after, dependIds: [web], nameTemplate: '{{ .uid }}-after', spec: {apiVersion: v1, kind: \
                  ConfigMap, data: {a: b}}}\n";
     let form = format!("{}  configMaps:\n{after}", form("maxSkew: 1", "", ""));
@@ -230,6 +230,12 @@ fn what_waits_for_an_object_that_may_not_be_written_takes_no_turn_either() {
         &["create", "deployment", "a", "--image=example.invalid/web:1"],
         "",
     );
+    tenants
+}
+
+#[test]
+fn what_waits_for_an_object_that_may_not_be_written_takes_no_turn_either() {
+    let tenants = with_a_refused_row();
     let run = tenants.run(&["apply", "-o", "json"]).fails(9, "E0511");
     assert_eq!(tenants.place.names("deployment"), ["a", "b", "c"], "{run}");
     assert_eq!(

@@ -784,18 +784,7 @@ fn a_row_whose_objects_are_refused_each_time_keeps_the_others_from_changing() {
 
 #[test]
 fn what_waits_for_an_object_that_may_not_be_written_keeps_no_row_waiting() {
-    let after = "    - {id: after, dependIds: [web], nameTemplate: '{{ .uid }}-after', spec: {apiVersion: v1, kind: \
-                 ConfigMap, data: {a: b}}}\n";
-    let form = format!(
-        "{}  configMaps:\n{after}",
-        super::rollout::form("maxSkew: 1", "", "")
-    );
-    let tenants = Tenants::with_nodes(&form);
-    tenants.insert(&[("a", "x"), ("b", "x"), ("c", "x")]);
-    tenants.place.change(
-        &["create", "deployment", "a", "--image=example.invalid/web:1"],
-        "",
-    );
+    let tenants = super::rollout::with_a_refused_row();
     let mut watch = tenants.watch(&["--interval", "300ms"]);
     watch.until("the others are ready", |pass| {
         pass["totals"][0]["ready"] == 2
